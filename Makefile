@@ -1,0 +1,74 @@
+# Two environments that never meet: .venv/kedro has no Dagster, .venv/dagster has no Kedro.
+PYTHON ?= python3
+KEDRO := .venv/kedro/bin
+DAGSTER := .venv/dagster/bin
+EXAMPLE := docs/examples/nyc_flights
+PIP_FLAGS := --quiet --disable-pip-version-check
+PYTEST_FLAGS ?=
+
+# Workers, tests and the demo send nothing home.
+export DO_NOT_TRACK := 1
+export KEDRO_DISABLE_TELEMETRY := 1
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge bench screenshots clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+environments: .venv/kedro/.ready .venv/dagster/.ready ## Make both virtual environments
+
+.venv/kedro/.ready: pyproject.toml $(EXAMPLE)/requirements.txt
+	@echo "Making .venv/kedro: Kedro and the example's libraries, no Dagster (about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
+	@test -x $(KEDRO)/python || $(PYTHON) -m venv .venv/kedro
+	@$(KEDRO)/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' -r $(EXAMPLE)/requirements.txt
+	@touch $@
+
+.venv/dagster/.ready: pyproject.toml
+	@echo "Making .venv/dagster: Dagster and its web server, no Kedro (about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
+	@test -x $(DAGSTER)/python || $(PYTHON) -m venv .venv/dagster
+	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,dev]' dagster-webserver
+	@touch $@
+
+demo: environments ## Materialize the example, every group of nodes in a process of its own
+	@$(DAGSTER)/python tools/demo.py --kedro-python $(KEDRO)/python
+
+dev: environments ## Open the example in Dagster's web interface
+	@cd $(EXAMPLE) && $(CURDIR)/$(DAGSTER)/dagster dev -f definitions.py
+
+test: environments lint types imports test-manifest test-kedro test-dagster test-bridge ## Run every check and every test
+
+lint: environments
+	$(KEDRO)/ruff check
+	$(KEDRO)/ruff format --check
+
+types: environments
+	$(KEDRO)/mypy kedro_side/kedro_manifest kedro_side/kedro_pipes
+	$(DAGSTER)/mypy orchestrator/dagster_kedro
+
+imports: environments
+	$(DAGSTER)/lint-imports --no-cache
+
+test-manifest: environments
+	$(DAGSTER)/python -m pytest tests/manifest tests/boundaries $(PYTEST_FLAGS)
+
+test-kedro: environments
+	$(KEDRO)/python -m pytest tests/kedro_side $(PYTEST_FLAGS)
+
+test-dagster: environments
+	$(DAGSTER)/python -m pytest tests/orchestrator $(PYTEST_FLAGS)
+
+test-bridge: environments
+	$(DAGSTER)/python -m pytest tests/bridge --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+
+bench: environments ## Measure, as ratios in one run
+	@$(DAGSTER)/python tests/benchmarks/bench.py --kedro-python $(KEDRO)/python
+
+screenshots: environments ## Take the pictures in docs/images from the running web interface
+	@$(DAGSTER)/python tools/screenshots.py
+
+clean: ## Remove both environments and everything that was generated
+	rm -rf .venv .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

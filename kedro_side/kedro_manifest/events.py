@@ -1,0 +1,97 @@
+"""What a worker reports beyond the Pipes methods, as payloads of Pipes custom messages.
+
+Every message line of our worker also carries its number, under `NUMBER_KEY`, beside the Pipes
+fields; the `closed` line is the last one and carries the highest. A stock reader ignores the
+number, a foreign program writes none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+NUMBER_KEY = "kedro_pipes_number"
+"""Top-level field of a message line: 1 for the first message, without a gap."""
+
+PAYLOAD_KEY = "kedro_pipes_event"
+"""Field of a custom message's payload that holds one of the events below."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=True):
+    """Base of all events; the class name is the tag."""
+
+
+class WorkerStarted(Event, kw_only=True):
+    """The worker decoded its invocation; sent before the project is loaded."""
+
+    process_id: int
+    kedro_version: str
+    worker_version: str
+
+
+class NodeStarted(Event, kw_only=True):
+    """A node's function is about to be called; its inputs are loaded."""
+
+    node: str
+
+
+class NodeFinished(Event, kw_only=True):
+    """A node ran and every one of its outputs is saved. Durations in seconds."""
+
+    node: str
+    load_s: float
+    compute_s: float
+    save_s: float
+
+
+class NodeFailed(Event, kw_only=True):
+    """A node raised, or one of its datasets could not be loaded or saved."""
+
+    node: str
+    phase: str
+    """`load`, `compute` or `save`."""
+    dataset: str | None = None
+    error_type: str
+    message: str
+    traceback: str
+
+
+class DatasetLoaded(Event, kw_only=True):
+    """A dataset has been loaded for a node."""
+
+    node: str
+    dataset: str
+    duration_s: float
+
+
+class DatasetSaved(Event, kw_only=True):
+    """A dataset has been saved whole: once, after the last chunk of a generator node."""
+
+    node: str
+    dataset: str
+    duration_s: float
+    version: str | None = None
+    metadata: dict[str, Any] = {}
+    """Pipes metadata values: `{name: {"type": …, "raw_value": …}}`."""
+
+
+AnyEvent = (
+    WorkerStarted | NodeStarted | NodeFinished | NodeFailed | DatasetLoaded | DatasetSaved
+)
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    """Return the payload of the custom message that carries an event."""
+    return {PAYLOAD_KEY: msgspec.to_builtins(event)}
+
+
+def decode_event(payload: Any) -> AnyEvent | None:
+    """Return the event in a custom message's payload; None if the message is not ours.
+
+    Raises:
+        msgspec.ValidationError: It is ours, but of a kind or shape that is not known here.
+    """
+    if not (isinstance(payload, dict) and PAYLOAD_KEY in payload):
+        return None
+    return msgspec.convert(payload[PAYLOAD_KEY], AnyEvent)

@@ -1,0 +1,73 @@
+"""What one worker is asked to run. Travels as extras of the Pipes context, under `EXTRAS_KEY`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kedro_manifest import __version__
+from kedro_manifest.errors import InvocationError
+from kedro_manifest.model import Frozen
+
+EXTRAS_KEY = "kedro_pipes"
+PROTOCOL_VERSION = "1.0"
+"""`major.minor`; a worker refuses another major version."""
+
+
+class Invocation(Frozen, kw_only=True):
+    """One group of nodes, to be run by one worker under one Kedro run id."""
+
+    protocol_version: str = PROTOCOL_VERSION
+    sender: str = f"kedro-dagster-pipes {__version__}"
+    group: str
+    nodes: list[str]
+    pipelines: list[str]
+    """Registered pipelines that together hold the nodes; the worker loads these only."""
+    kedro_run_id: str
+    """Kedro's run id and save version, in Kedro's timestamp format."""
+    dagster_run_id: str
+    package_name: str
+    """Python package of the project; used where there is no project directory."""
+    conf_source: str | None = None
+    env: str | None = None
+    runtime_params: dict[str, Any] = {}
+    load_versions: dict[str, str] = {}
+    dataset_assets: dict[str, str] = {}
+    """Selected datasets (no transcoding) and the escaped asset key that each reports to."""
+    node_assets: dict[str, str] = {}
+    """Selected nodes without outputs and the escaped asset key that each reports to."""
+    log_level: str = "INFO"
+
+
+def encode_invocation(invocation: Invocation) -> dict[str, Any]:
+    """Return the extras that carry an invocation."""
+    return {EXTRAS_KEY: msgspec.to_builtins(invocation)}
+
+
+def decode_invocation(extras: dict[str, Any]) -> Invocation:
+    """Read an invocation from the extras of a Pipes context.
+
+    Raises:
+        InvocationError: None there, another protocol version, or a wrong type.
+    """
+    if EXTRAS_KEY not in extras:
+        raise InvocationError(
+            f"Cannot find an invocation: the Pipes context has no extra '{EXTRAS_KEY}'. "
+            "Launch the worker through dagster_kedro, or pass `--invocation FILE`."
+        )
+    raw = extras[EXTRAS_KEY]
+    theirs = str(raw.get("protocol_version", "")) if isinstance(raw, dict) else ""
+    if theirs.partition(".")[0] != PROTOCOL_VERSION.partition(".")[0]:
+        sender = raw.get("sender", "an unknown program") if isinstance(raw, dict) else raw
+        raise InvocationError(
+            f"Cannot run the invocation of {sender}: expected protocol {PROTOCOL_VERSION}, got "
+            f"{theirs or 'none'}. Install the same version of kedro-dagster-pipes on both sides."
+        )
+    try:
+        return msgspec.convert(raw, Invocation)
+    except msgspec.ValidationError as error:
+        raise InvocationError(
+            f"Cannot read the invocation: {error}. "
+            "Install the same version of kedro-dagster-pipes on both sides."
+        ) from error

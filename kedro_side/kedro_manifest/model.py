@@ -1,0 +1,121 @@
+"""The manifest: everything the Dagster side needs to know of a Kedro project, without Kedro.
+
+Names are spelled exactly as Kedro spells them. Paths are relative to the project, and no
+credential or secret is ever part of it: the exporter fills these fields from an allow-list.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from kedro_manifest import __version__
+
+FORMAT_VERSION = "1.0"
+"""`major.minor` of the manifest format; independent of the package's version."""
+
+DatasetKind = Literal["file", "table", "memory", "partitioned", "other"]
+ParameterType = Literal[
+    "string", "integer", "number", "boolean", "null", "array", "object", "other"
+]
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all records: immutable, and constructed by keyword only."""
+
+
+class SourceLocation(Frozen, kw_only=True):
+    """Where a node's function is defined."""
+
+    path: str
+    """Relative to the project directory, with forward slashes."""
+    line: int
+    """First line of the definition, counted from 1."""
+
+
+class Node(Frozen, kw_only=True):
+    """One Kedro node."""
+
+    name: str
+    function: str
+    """`module:qualname` of the function."""
+    namespace: str | None = None
+    tags: list[str] = []
+    inputs: list[str] = []
+    """Dataset names in the order of the function's arguments, transcoding kept, no parameters."""
+    parameters: list[str] = []
+    """`params:…` and `parameters` inputs, as Kedro spells them."""
+    outputs: list[str] = []
+    confirms: list[str] = []
+    doc: str | None = None
+    source: SourceLocation | None = None
+    source_hash: str | None = None
+    """SHA-256 of the function's source text; None where there is none to read."""
+
+
+class Dataset(Frozen, kw_only=True):
+    """One dataset that some node reads or writes, under its full (transcoded) name."""
+
+    name: str
+    type: str
+    """Class path as the catalog spells it, such as `pandas.ParquetDataset`."""
+    kind: DatasetKind
+    uri: str | None = None
+    """Configured location without user, password or query."""
+    protocol: str | None = None
+    versioned: bool = False
+    pattern: str | None = None
+    """The dataset factory that resolved the name."""
+    layer: str | None = None
+    metadata: dict[str, Any] = {}
+    credentials: str | None = None
+    """Name of the entry in `credentials.yml`, never its content."""
+
+
+class Pipeline(Frozen, kw_only=True):
+    """One registered pipeline."""
+
+    name: str
+    nodes: list[str] = []
+    """Node names, sorted."""
+
+
+class Parameter(Frozen, kw_only=True):
+    """One parameter leaf, or a mapping of parameters."""
+
+    name: str
+    """Dotted, without `params:`."""
+    type: ParameterType
+    value: Any = None
+    """Default; None where the type is `object` (its leaves follow) or values were left out."""
+
+
+class Project(Frozen, kw_only=True):
+    """The Kedro project that was exported."""
+
+    name: str
+    package_name: str
+    kedro_version: str
+    python_version: str
+    """`major.minor` of the interpreter that exported."""
+    env: str | None = None
+    """Kedro environment; None for the project's default."""
+
+
+class Manifest(Frozen, kw_only=True):
+    """A Kedro project as data."""
+
+    format_version: str = FORMAT_VERSION
+    generator: str = f"kedro-dagster-pipes {__version__}"
+    content_hash: str = ""
+    """SHA-256 over the canonical bytes with this field empty."""
+    project: Project
+    pipelines: list[Pipeline] = []
+    nodes: list[Node] = []
+    datasets: list[Dataset] = []
+    parameters: list[Parameter] = []
+    parameter_values: bool = True
+    """False when the exporter was told to leave the parameters' values out."""
+    orchestration: dict[str, Any] = {}
+    """The resolved `dagster.yml`; empty when the project has none."""
