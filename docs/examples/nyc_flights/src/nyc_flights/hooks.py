@@ -2,7 +2,6 @@
 
 import logging
 from time import perf_counter
-from typing import Any
 
 import pandas as pd
 from kedro.framework.hooks import hook_impl
@@ -33,7 +32,7 @@ class TableSizeHooks:
     """Logs the size of every table that is saved."""
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+    def after_dataset_saved(self, dataset_name: str, data: object) -> None:
         """Log rows and columns of data frames; anything else goes unmentioned."""
         if isinstance(data, pd.DataFrame):
             rows, columns = data.shape

@@ -1,4 +1,4 @@
-"""Features: only what is known when the scheduled hour of a departure begins."""
+"""Features of a departure as its scheduled hour begins; the README says what is hindsight."""
 
 import pandas as pd
 

@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import roc_auc_score, roc_curve
 
@@ -24,8 +25,8 @@ def plot_delays(  # noqa: PLR0913  (one argument a panel or model)
     boosting: pd.DataFrame,
 ) -> Figure:
     """Draw delays by hour, month, carrier and visibility, and how well they were predicted."""
-    figure = Figure(figsize=(15, 9), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)
+    layout = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
+    figure = Figure(figsize=(15, 9), layout=layout, facecolor="white")
     figure.suptitle(
         "Leaving New York late, 2013", x=0.012, ha="left", fontsize=20, weight="bold", color=INK
     )

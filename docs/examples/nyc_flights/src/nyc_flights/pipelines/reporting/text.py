@@ -40,9 +40,9 @@ def _overview(by_month: pd.DataFrame, late_after_min: int) -> str:
 def _when(by_hour: pd.DataFrame, by_month: pd.DataFrame) -> str:
     # A handful of flights leaves at odd hours: too few to call one the worst.
     busy = by_hour["departures"] >= BUSY_DEPARTURES_SHARE * by_hour["departures"].sum()
-    slot = by_hour.loc[by_hour["late_share"].where(busy).idxmax()]
-    best = by_month.loc[by_month["late_share"].idxmin()]
-    worst = by_month.loc[by_month["late_share"].idxmax()]
+    slot = _latest(by_hour[busy])
+    worst = _latest(by_month)
+    best = by_month.iloc[by_month["late_share"].argmin()]
     return (
         f"Delays pile up over the day: worst is {slot['origin']} at {slot['hour']}:00, where "
         f"{slot['late_share']:.1%} leave late. The best month was {best['month']} "
@@ -51,9 +51,14 @@ def _when(by_hour: pd.DataFrame, by_month: pd.DataFrame) -> str:
     )
 
 
+def _latest(groups: pd.DataFrame) -> pd.Series:
+    """Return the group with the largest share of late departures, the first among equals."""
+    return groups.iloc[groups["late_share"].argmax()]
+
+
 def _carriers(by_carrier: pd.DataFrame) -> str:
     rows = (
-        (row.name, f"{row.departures:,}", f"{row.mean_delay_min:.1f}", f"{row.late_share:.1%}")
+        (str(row.name), f"{row.departures:,}", f"{row.mean_delay_min:.1f}", f"{row.late_share:.1%}")
         for row in by_carrier.itertuples(index=False)
     )
     return _table(("Carrier", "Departures", "Mean delay (min)", "Late"), rows)
