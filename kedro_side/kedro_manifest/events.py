@@ -76,9 +76,7 @@ class DatasetSaved(Event, kw_only=True):
     """Pipes metadata values: `{name: {"type": …, "raw_value": …}}`."""
 
 
-AnyEvent = (
-    WorkerStarted | NodeStarted | NodeFinished | NodeFailed | DatasetLoaded | DatasetSaved
-)
+AnyEvent = WorkerStarted | NodeStarted | NodeFinished | NodeFailed | DatasetLoaded | DatasetSaved
 
 
 def encode_event(event: Event) -> dict[str, Any]:

@@ -14,6 +14,11 @@ EXTRAS_KEY = "kedro_pipes"
 PROTOCOL_VERSION = "1.0"
 """`major.minor`; a worker refuses another major version."""
 
+CONTROL_VARIABLE = "KEDRO_PIPES_CONTROL_FD"
+"""Descriptor of a pipe whose end of file tells a worker that the orchestrator is gone."""
+GRACE_VARIABLE = "KEDRO_PIPES_GRACE_S"
+"""Seconds that a worker's processes get between SIGTERM and SIGKILL."""
+
 
 class Invocation(Frozen, kw_only=True):
     """One group of nodes, to be run by one worker under one Kedro run id."""

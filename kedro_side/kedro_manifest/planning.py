@@ -54,9 +54,7 @@ class PipelineGraph:
         self.datasets: dict[str, Dataset] = _primary_datasets(manifest)
         self.producers: dict[str, str] = _producers(manifest.nodes)
         self.predecessors: dict[str, set[str]] = {
-            node.name: {
-                self.producers[name] for name in inputs_of(node) if name in self.producers
-            }
+            node.name: {self.producers[name] for name in inputs_of(node) if name in self.producers}
             for node in manifest.nodes
         }
 
@@ -78,13 +76,13 @@ class PipelineGraph:
     def node(self, name: str) -> Node:
         """Return a node, or say which names are near."""
         if name not in self.nodes:
-            raise UnknownNameError(_unknown("node", name, self.nodes))
+            raise UnknownNameError(unknown_name("node", name, self.nodes))
         return self.nodes[name]
 
     def producer(self, dataset: str) -> Node:
         """Return the node that writes a dataset, or say which names are near."""
         if dataset not in self.producers:
-            raise UnknownNameError(_unknown("produced dataset", dataset, self.producers))
+            raise UnknownNameError(unknown_name("produced dataset", dataset, self.producers))
         return self.nodes[self.producers[dataset]]
 
 
@@ -274,7 +272,7 @@ def _sorted_topologically(predecessors: Mapping[str, set[str]]) -> list[str]:
     return order
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, known)
     hint = f"Did you mean {', '.join(map(repr, near))}?" if near else "Export the manifest again."
     return f"Cannot find {kind} '{name}' in the manifest. {hint}"

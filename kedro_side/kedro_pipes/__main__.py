@@ -1,0 +1,93 @@
+"""`python -m kedro_pipes`: the worker; with a command after it, the command line.
+
+Exit codes: 0 every node is finished; 1 something failed; 2 nothing was started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesEnvVarParamsLoader
+from kedro_manifest.errors import InvocationError
+from kedro_manifest.invocation import decode_invocation
+
+from kedro_pipes.channel import NumberedMessageWriter
+from kedro_pipes.environment import prepare_environment
+from kedro_pipes.guardian import start_guardian
+
+NOT_UNDER_PIPES = """\
+This is the worker of kedro-dagster-pipes. It is started by Dagster, through Dagster Pipes,
+and finds what to do in the variable DAGSTER_PIPES_CONTEXT, which is not set here.
+
+To run one group of nodes by hand, in the project's directory:
+    python -m kedro_pipes --invocation FILE     prints what it would report to Dagster
+To write the project's manifest:
+    python -m kedro_pipes export --help
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the worker or a command; return the exit code."""
+    if arguments and not arguments[0].startswith("-"):
+        from kedro_pipes.cli import main as run_command  # noqa: PLC0415 - a worker needs no CLI
+
+        return run_command(arguments)
+    options = _parse(arguments)
+    start_guardian()
+    prepare_environment(Path.cwd())
+    if options.invocation is not None:
+        return _run_file(options.invocation)
+    params = PipesEnvVarParamsLoader()
+    if not params.is_dagster_pipes_process():
+        sys.stderr.write(NOT_UNDER_PIPES)
+        return 2
+    return _run_under_pipes(params)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m kedro_pipes",
+        description="Run one group of Kedro nodes and report to Dagster.",
+        epilog=NOT_UNDER_PIPES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--invocation",
+        type=Path,
+        metavar="FILE",
+        help="JSON file that says what to run, for debugging without Dagster",
+    )
+    return parser.parse_args(arguments)
+
+
+def _run_file(file: Path) -> int:
+    from kedro_pipes.worker import run_by_hand  # noqa: PLC0415 - imports kedro, see environment
+
+    run_by_hand(file, Path.cwd())
+    return 0
+
+
+def _run_under_pipes(params: PipesEnvVarParamsLoader) -> int:
+    """Run what the Pipes context asks for; a node's `sys.exit(0)` is a failure as well."""
+    pipes = PipesContext(params, PipesDefaultContextLoader(), NumberedMessageWriter())
+    PipesContext.set(pipes)
+    try:
+        with pipes:
+            invocation = decode_invocation(dict(pipes.extras))
+            # Imports kedro, which the environment had to be prepared for.
+            from kedro_pipes.worker import PipesReports, run_invocation  # noqa: PLC0415
+
+            run_invocation(invocation, PipesReports(pipes), Path.cwd())
+    except InvocationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except BaseException:  # noqa: BLE001 - the traceback is reported and logged; the code tells
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,270 @@
+"""Describe a Kedro project as a manifest, without running it.
+
+Everything comes from the live pipelines and the project's own config loader, and everything
+is sorted: the same project gives the same bytes in every process.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import kedro
+import msgspec
+from kedro.config import AbstractConfigLoader, MissingConfigException
+from kedro.pipeline import Pipeline as KedroPipeline
+from kedro.pipeline.node import Node as KedroNode
+from kedro_manifest.errors import DuplicateNameError, KedroPipesError, UnknownNameError
+from kedro_manifest.model import Dataset, Manifest, Node, Parameter, Pipeline, Project
+from kedro_manifest.planning import PipelineGraph
+
+from kedro_pipes.catalog_entries import CatalogEntries, inline_credentials
+from kedro_pipes.node_source import SourceReader
+from kedro_pipes.parameters import describe_parameters
+from kedro_pipes.project_loading import load_context, load_pipelines, open_project
+from kedro_pipes.redaction import (
+    SecretScrubber,
+    is_secret_key,
+    public_json,
+    redact_text,
+    string_leaves,
+)
+
+ORCHESTRATION_PATTERNS = ["dagster*", "dagster*/**", "**/dagster*"]
+"""Where the config loader finds `dagster.yml`, in the way of Kedro's own patterns."""
+
+
+class ConfigurationError(KedroPipesError):
+    """The project's configuration cannot be read; the cause is chained.
+
+    Cure: repair the file that the message names, or pass `--conf-source`.
+    """
+
+
+def export_project(
+    project_path: Path | None = None,
+    *,
+    package_name: str | None = None,
+    env: str | None = None,
+    conf_source: str | None = None,
+    runtime_params: dict[str, Any] | None = None,
+    pipelines: Iterable[str] | None = None,
+    parameter_values: bool = True,
+) -> Manifest:
+    """Describe the registered pipelines of a project and all that their nodes need.
+
+    Opens a session, so hooks up to `after_context_created` fire.
+
+    Args:
+        project_path: Directory at or below the project's `pyproject.toml`; None for the
+            working directory.
+        package_name: Import name of a packaged project, which needs no `pyproject.toml`.
+        env: Kedro environment; None for `KEDRO_ENV` or the project's default.
+        conf_source: Directory or archive of the configuration; None for the project's own.
+        runtime_params: Merged over the parameters, as `kedro run --params` does.
+        pipelines: Registered pipelines to export; None for all.
+        parameter_values: False leaves the parameters' default values out.
+
+    Raises:
+        ProjectNotFoundError: No project here.
+        ProjectLoadError: The project's code cannot be imported.
+        ConfigurationError: The catalog or another configuration file cannot be read.
+        UnknownNameError: No such pipeline is registered.
+        DuplicateNameError: Two different nodes share a name, or two write one dataset.
+        CyclicPipelineError: Nodes depend on each other in a circle.
+    """
+    project = open_project(project_path, package_name)
+    context = load_context(project, env, conf_source, runtime_params)
+    chosen = _choose(load_pipelines(project), pipelines)
+    nodes = _describe_nodes(chosen, SourceReader(project.path))
+
+    loader = context.config_loader
+    catalog = _read_config(loader, "catalog", required=True)
+    manifest = Manifest(
+        project=Project(
+            name=project.name,
+            package_name=project.package_name,
+            kedro_version=kedro.__version__,
+            python_version=".".join(platform.python_version_tuple()[:2]),
+            env=env or os.environ.get("KEDRO_ENV"),
+        ),
+        pipelines=[
+            Pipeline(name=name, nodes=sorted({node.name for node in pipeline.nodes}))
+            for name, pipeline in sorted(chosen.items())
+        ],
+        nodes=nodes,
+        datasets=CatalogEntries(catalog).describe(_dataset_names(nodes)),
+        parameters=describe_parameters(
+            _read_config(loader, "parameters"), values=parameter_values
+        ),
+        parameter_values=parameter_values,
+        orchestration=_read_orchestration(loader),
+    )
+    _ = PipelineGraph(manifest).order  # Better refused here than when Dagster loads it.
+    return _scrub(manifest, _known_secrets(loader, catalog))
+
+
+def _choose(
+    registered: dict[str, KedroPipeline], wanted: Iterable[str] | None
+) -> dict[str, KedroPipeline]:
+    # The registry is loaded whole all the same: asked for one name, a registry that is
+    # composed of its own entries fails.
+    names = list(wanted or registered)
+    for name in names:
+        if name not in registered:
+            near = get_close_matches(name, registered) or sorted(registered)
+            raise UnknownNameError(
+                f"Cannot export pipeline '{name}': the project does not register it. "
+                f"Choose from {', '.join(map(repr, near))}."
+            )
+    return {name: registered[name] for name in names}
+
+
+def _describe_nodes(chosen: Mapping[str, KedroPipeline], sources: SourceReader) -> list[Node]:
+    """Return each node once; the same node may carry other tags in another pipeline."""
+    seen: dict[str, tuple[str, Node]] = {}
+    known: set[int] = set()
+    for pipeline_name in sorted(chosen):
+        for kedro_node in chosen[pipeline_name].nodes:
+            if id(kedro_node) in known:
+                continue
+            known.add(id(kedro_node))
+            node = _describe_node(kedro_node, sources)
+            first_pipeline, first = seen.setdefault(node.name, (pipeline_name, node))
+            tags = sorted({*first.tags, *node.tags})
+            if msgspec.structs.replace(first, tags=node.tags) != node:
+                raise _duplicate(first, first_pipeline, node, pipeline_name)
+            seen[node.name] = (first_pipeline, msgspec.structs.replace(first, tags=tags))
+    return [seen[name][1] for name in sorted(seen)]
+
+
+def _describe_node(node: KedroNode, sources: SourceReader) -> Node:
+    source = sources.read(node.func)
+    return Node(
+        name=node.name,
+        function=source.function,
+        namespace=node.namespace,
+        tags=sorted(node.tags),
+        inputs=[name for name in node.inputs if not _is_parameter(name)],
+        parameters=[name for name in node.inputs if _is_parameter(name)],
+        outputs=list(node.outputs),
+        confirms=list(node.confirms),
+        doc=source.doc,
+        source=source.location,
+        source_hash=source.hash,
+    )
+
+
+def _duplicate(first: Node, first_pipeline: str, other: Node, other_pipeline: str) -> Exception:
+    differing = [
+        field
+        for field in ("function", "inputs", "parameters", "outputs", "confirms", "namespace")
+        if getattr(first, field) != getattr(other, field)
+    ]
+    return DuplicateNameError(
+        f"Cannot export node '{first.name}': pipelines '{first_pipeline}' and '{other_pipeline}' "
+        f"each have a node of that name, with different {', '.join(differing) or 'source'}. "
+        "Rename one, or export only the pipelines that belong together "
+        "(`kedro pipes export --pipeline NAME`)."
+    )
+
+
+def _is_parameter(name: str) -> bool:
+    return name == "parameters" or name.startswith("params:")
+
+
+def _dataset_names(nodes: Iterable[Node]) -> set[str]:
+    return {name for node in nodes for name in (*node.inputs, *node.outputs, *node.confirms)}
+
+
+def _read_config(
+    loader: AbstractConfigLoader, key: str, *, required: bool = False
+) -> dict[str, Any]:
+    try:
+        return dict(loader[key])
+    except MissingConfigException as error:
+        if not required:
+            return {}
+        raise _configuration_error(key, loader, error) from error
+    except Exception as error:
+        raise _configuration_error(key, loader, error) from error
+
+
+def _configuration_error(
+    key: str, loader: AbstractConfigLoader, error: Exception
+) -> ConfigurationError:
+    first_line = (str(error).splitlines() or [""])[0]
+    return ConfigurationError(
+        f"Cannot read the {key} configuration in '{loader.conf_source}': "
+        f"{type(error).__name__}: {first_line}. Repair it, or name another place with "
+        "`--conf-source`, or another environment with `--env`."
+    )
+
+
+def _read_orchestration(loader: AbstractConfigLoader) -> dict[str, Any]:
+    """Read `dagster.yml` with the project's own loader: environments and resolvers work."""
+    patterns = getattr(loader, "config_patterns", None)
+    if patterns is not None:
+        patterns.setdefault("dagster", ORCHESTRATION_PATTERNS)
+    elif "dagster" not in loader:  # A loader of the project's own, without patterns.
+        return {}
+    config = _read_config(loader, "dagster")
+    public = {key: value for key, value in config.items() if not str(key).startswith("_")}
+    resolved: dict[str, Any] = public_json(public)
+    return resolved
+
+
+def _known_secrets(
+    loader: AbstractConfigLoader, catalog: Mapping[str, Any]
+) -> Iterable[tuple[str, str]]:
+    """Resolved credentials, and what the environment calls a secret."""
+    yield from string_leaves(_read_config(loader, "credentials"))
+    for credentials in inline_credentials(catalog):
+        yield from string_leaves(credentials, "credentials")
+    yield from ((key, value) for key, value in os.environ.items() if is_secret_key(key))
+
+
+def _scrub(manifest: Manifest, secrets: Iterable[tuple[str, str]]) -> Manifest:
+    """Replace known secrets in all that is not a name: belt and braces behind the allow-lists.
+
+    Names come from the code and from the catalog's keys, and both sides refer by them.
+    """
+    scrubber = SecretScrubber(secrets, _names(manifest))
+    return msgspec.structs.replace(
+        manifest,
+        nodes=[_scrub_node(node, scrubber) for node in manifest.nodes],
+        datasets=[_scrub_dataset(dataset, scrubber) for dataset in manifest.datasets],
+        parameters=[_scrub_parameter(parameter, scrubber) for parameter in manifest.parameters],
+        orchestration=scrubber.json(manifest.orchestration),
+    )
+
+
+def _names(manifest: Manifest) -> Iterable[str]:
+    yield from (manifest.project.name, manifest.project.package_name)
+    yield from (pipeline.name for pipeline in manifest.pipelines)
+    yield from (dataset.name for dataset in manifest.datasets)
+    for node in manifest.nodes:
+        yield from (node.name, *node.tags)
+
+
+def _scrub_node(node: Node, scrubber: SecretScrubber) -> Node:
+    doc = scrubber.text(redact_text(node.doc)) if node.doc else None
+    return msgspec.structs.replace(node, doc=doc)
+
+
+def _scrub_dataset(dataset: Dataset, scrubber: SecretScrubber) -> Dataset:
+    return msgspec.structs.replace(
+        dataset,
+        type=scrubber.text(dataset.type),
+        uri=scrubber.text(dataset.uri) if dataset.uri else None,
+        layer=scrubber.text(dataset.layer) if dataset.layer else None,
+        metadata=scrubber.json(dataset.metadata),
+    )
+
+
+def _scrub_parameter(parameter: Parameter, scrubber: SecretScrubber) -> Parameter:
+    return msgspec.structs.replace(parameter, value=scrubber.json(parameter.value))

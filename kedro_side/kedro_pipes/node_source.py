@@ -1,0 +1,88 @@
+"""Say what a node's function is and where it is written.
+
+Reads source files through `inspect`; never calls the function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kedro_manifest.model import Frozen, SourceLocation
+
+
+class FunctionSource(Frozen, kw_only=True):
+    """What the manifest says of a function."""
+
+    function: str
+    doc: str | None = None
+    location: SourceLocation | None = None
+    hash: str | None = None
+
+
+class SourceReader:
+    """Describes functions; each one is read once, however many nodes use it.
+
+    Args:
+        project_path: Locations are relative to it; sources elsewhere have none.
+    """
+
+    def __init__(self, project_path: Path) -> None:
+        self._project_path = project_path.resolve()
+        self._known: dict[int, tuple[Any, FunctionSource]] = {}
+        self._files: dict[str, str | None] = {}
+
+    def read(self, function: Callable[..., Any]) -> FunctionSource:
+        """Return what is known of a function, partial, lambda or callable object."""
+        definition = _definition(function)
+        # The definition is kept beside its id, so that the id cannot be given to another.
+        if id(definition) not in self._known:
+            self._known[id(definition)] = (definition, self._describe(definition))
+        return self._known[id(definition)][1]
+
+    def _describe(self, definition: Any) -> FunctionSource:
+        doc = inspect.getdoc(definition)
+        try:
+            lines, line = inspect.getsourcelines(definition)
+        except (OSError, TypeError, IndexError, SyntaxError):
+            # Built in, typed at a prompt, or changed on disk since it was imported.
+            return FunctionSource(function=qualified_name(definition), doc=doc or None)
+        path = self._relative_path(inspect.getsourcefile(definition))
+        return FunctionSource(
+            function=qualified_name(definition),
+            doc=doc or None,
+            location=SourceLocation(path=path, line=line) if path else None,
+            hash=hashlib.sha256("".join(lines).encode()).hexdigest(),
+        )
+
+    def _relative_path(self, file: str | None) -> str | None:
+        if file is None:
+            return None
+        if file not in self._files:
+            path = Path(file).resolve()
+            inside = path.is_relative_to(self._project_path) and "site-packages" not in path.parts
+            self._files[file] = (
+                path.relative_to(self._project_path).as_posix() if inside else None
+            )
+        return self._files[file]
+
+
+def qualified_name(definition: Any) -> str:
+    """Return `module:qualname`; of a callable object, its class's."""
+    owner = getattr(definition, "__objclass__", None)
+    module = getattr(definition, "__module__", None) or getattr(owner, "__module__", "builtins")
+    return f"{module}:{getattr(definition, '__qualname__', type(definition).__qualname__)}"
+
+
+def _definition(function: Any) -> Any:
+    """Return what a person wrote: behind partials, decorators and instances."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.ismethod(function):
+        function = function.__func__
+    function = inspect.unwrap(function)
+    return function if hasattr(function, "__qualname__") else type(function)

@@ -1,0 +1,133 @@
+"""Load a project as Kedro does, whatever Kedro's version: identity, context, live pipelines.
+
+The only place of the exporter that knows how Kedro's versions differ in loading.
+"""
+
+from __future__ import annotations
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.project import configure_project, pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
+from kedro.utils import find_kedro_project
+from kedro_manifest.errors import KedroPipesError
+from kedro_manifest.model import Frozen
+
+try:
+    from kedro.framework.session.service_session import KedroServiceSession
+except ImportError:  # Kedro before 1.4
+    KedroServiceSession = None  # type: ignore[assignment, misc]
+
+
+class ProjectNotFoundError(KedroPipesError):
+    """No project here, and no package named.
+
+    Cure: go to the project's directory, or pass `--package NAME`.
+    """
+
+
+class ProjectLoadError(KedroPipesError):
+    """The project's own code or settings failed; the cause is chained.
+
+    Cure: repair the project until `kedro registry list` works.
+    """
+
+
+class OpenedProject(Frozen, kw_only=True):
+    """A project that Kedro has been configured for."""
+
+    path: Path
+    """Source projects: where `pyproject.toml` is. Packaged ones: the working directory."""
+    name: str
+    package_name: str
+
+
+def open_project(project_path: Path | None, package_name: str | None) -> OpenedProject:
+    """Configure Kedro for a source project, or for a packaged one if a package is named.
+
+    Raises:
+        ProjectNotFoundError: Neither a package nor a project at or above the path.
+        ProjectLoadError: The project's settings cannot be imported.
+    """
+    if package_name is not None:
+        with_cause = f"package '{package_name}'"
+        try:
+            configure_project(package_name)
+        except Exception as error:
+            raise _load_error(with_cause, error) from error
+        path = (project_path or Path.cwd()).resolve()
+        return OpenedProject(path=path, name=package_name, package_name=package_name)
+    found = find_kedro_project((project_path or Path.cwd()).expanduser().resolve())
+    if found is None:
+        raise ProjectNotFoundError(
+            f"Cannot find a Kedro project at or above '{project_path or Path.cwd()}': no "
+            "`pyproject.toml` with `[tool.kedro]`. Go to the project's directory, or name an "
+            "installed package with `python -m kedro_pipes export --package NAME`."
+        )
+    try:
+        metadata = bootstrap_project(found)
+    except Exception as error:
+        raise _load_error(f"project '{found}'", error) from error
+    return OpenedProject(
+        path=Path(found), name=metadata.project_name, package_name=metadata.package_name
+    )
+
+
+def load_context(
+    project: OpenedProject,
+    env: str | None,
+    conf_source: str | None,
+    runtime_params: dict[str, Any] | None,
+) -> KedroContext:
+    """Open a session and return its context; fires `after_context_created`.
+
+    Hooks may change the configuration there. `after_catalog_created` is not fired: plugins
+    answer it by making every dataset, which needs every library and may connect to servers,
+    and what they add to a finished catalog is in memory anyway.
+
+    Raises:
+        ProjectLoadError: A hook or the settings failed.
+    """
+    try:
+        if KedroServiceSession is not None:
+            service = KedroServiceSession.create(
+                project_path=project.path, env=env, conf_source=conf_source
+            )
+            return service.load_context(runtime_params)
+        named = signature(KedroSession.create).parameters
+        params = "runtime_params" if "runtime_params" in named else "extra_params"  # before 1.0
+        classic: Any = KedroSession.create(
+            project_path=project.path,
+            save_on_close=False,
+            env=env,
+            conf_source=conf_source,
+            **{params: runtime_params},
+        )
+        return classic.load_context()
+    except Exception as error:
+        raise _load_error(f"the context of project '{project.name}'", error) from error
+
+
+def load_pipelines(project: OpenedProject) -> dict[str, Pipeline]:
+    """Import the registry and return all pipelines.
+
+    Raises:
+        ProjectLoadError: The registry or something that it imports failed.
+    """
+    try:
+        return {name: pipeline for name, pipeline in pipelines.items() if pipeline is not None}
+    except Exception as error:
+        raise _load_error(f"the pipelines of project '{project.name}'", error) from error
+
+
+def _load_error(what: str, error: Exception) -> ProjectLoadError:
+    first_line = (str(error).splitlines() or [""])[0]
+    return ProjectLoadError(
+        f"Cannot load {what}: {type(error).__name__}: {first_line}. Install what is missing or "
+        "repair it, in this environment, until `kedro registry list` works; then export again."
+    )

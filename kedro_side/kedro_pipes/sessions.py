@@ -1,0 +1,122 @@
+"""Run some nodes of a project in one real Kedro session, whatever Kedro's version.
+
+Kedro from 1.4 on has a `KedroServiceSession` that takes the run id; before that, a
+`KedroSession` makes its own, which is replaced before the run. Both fire every hook.
+"""
+
+from __future__ import annotations
+
+import logging
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import configure_project, pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
+from kedro_manifest.invocation import Invocation
+
+try:
+    from kedro.framework.session.service_session import KedroServiceSession
+except ImportError:  # Kedro before 1.4
+    KedroServiceSession = None  # type: ignore[assignment, misc]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PIPELINE = "__default__"
+
+
+def configure(project_path: Path, package_name: str) -> None:
+    """Make a project importable: a source project by its folder, a packaged one by its name."""
+    if (project_path / "pyproject.toml").is_file():
+        bootstrap_project(project_path)
+    else:
+        configure_project(package_name)
+
+
+def run_session(project_path: Path, invocation: Invocation, hooks: Any) -> None:
+    """Run the invocation's nodes, with `hooks` registered beside the project's own.
+
+    Raises:
+        Exception: Whatever a node, a dataset or a hook raised.
+    """
+    if KedroServiceSession is None:
+        _run_classic_session(project_path, invocation, hooks)
+    else:
+        _run_service_session(project_path, invocation, hooks)
+
+
+def _run_service_session(project_path: Path, invocation: Invocation, hooks: Any) -> None:
+    names = _load_only(invocation)
+    if names is None:
+        _widen_default(invocation)
+    session = KedroServiceSession.create(
+        session_id=invocation.dagster_run_id,
+        project_path=project_path,
+        env=invocation.env,
+        conf_source=invocation.conf_source,
+    )
+    with session:
+        _register(session, hooks)
+        session.run(
+            run_id=invocation.kedro_run_id,
+            pipeline_names=names,
+            node_names=invocation.nodes,
+            load_versions=invocation.load_versions or None,
+            runtime_params=invocation.runtime_params or None,
+        )
+
+
+def _run_classic_session(project_path: Path, invocation: Invocation, hooks: Any) -> None:
+    _widen_default(invocation)
+    create = signature(KedroSession.create).parameters
+    runtime_params = "runtime_params" if "runtime_params" in create else "extra_params"
+    session = KedroSession.create(
+        project_path=project_path,
+        env=invocation.env,
+        conf_source=invocation.conf_source,
+        **{runtime_params: invocation.runtime_params or None},
+    )
+    # Kedro's run id and save version are this session's id: the run's, not one of its own.
+    session.session_id = invocation.kedro_run_id
+    session._store["session_id"] = invocation.kedro_run_id  # noqa: SLF001 - `store` is a copy
+    with session:
+        _register(session, hooks)
+        session.run(node_names=invocation.nodes, load_versions=invocation.load_versions or None)
+
+
+def _load_only(invocation: Invocation) -> list[str] | None:
+    """Load only the invocation's pipelines; None where that fails and all are needed.
+
+    A registry composed of its own entries (`pipelines["etl"] = pipelines["a"] + …`) cannot
+    be loaded in part.
+    """
+    if not hasattr(pipelines, "set_requested"):  # Kedro before 1.5
+        return None
+    pipelines.set_requested(invocation.pipelines)
+    try:
+        if set(invocation.nodes) <= _node_names(invocation.pipelines):
+            return invocation.pipelines
+    except Exception:  # noqa: BLE001 - the registry is the user's code and may raise anything
+        logger.debug("Cannot load %s alone; loading all.", invocation.pipelines, exc_info=True)
+    pipelines.set_requested(None)
+    return None
+
+
+def _widen_default(invocation: Invocation) -> None:
+    """Let the default pipeline of this process hold the nodes, whichever pipelines do."""
+    if not set(invocation.nodes) <= _node_names([DEFAULT_PIPELINE]):
+        union = Pipeline([])
+        for name in invocation.pipelines:
+            union += pipelines[name]
+        pipelines[DEFAULT_PIPELINE] = union
+
+
+def _node_names(names: list[str]) -> set[str]:
+    return {node.name for name in names if name in pipelines for node in pipelines[name].nodes}
+
+
+def _register(session: Any, hooks: Any) -> None:
+    # Sessions take hooks from settings and entry points only; ours exist for one run.
+    session._hook_manager.register(hooks)  # noqa: SLF001

@@ -1,0 +1,126 @@
+"""Run one invocation in a real Kedro session and report it.
+
+The way in is `python -m kedro_pipes`. Knows the session and the reports, not how the
+messages travel.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import kedro
+import msgspec
+from dagster_pipes import PipesContext
+from kedro_manifest import __version__
+from kedro_manifest.events import Event, WorkerStarted, encode_event
+from kedro_manifest.invocation import Invocation
+
+from kedro_pipes.describe import PipesMetadata
+from kedro_pipes.logs import ForwardingHandler
+from kedro_pipes.reporting import NodeReporter, Reports
+from kedro_pipes.sessions import configure, run_session
+
+
+class PipesReports:
+    """Reports through a Pipes context, so that any Pipes client can read them."""
+
+    def __init__(self, pipes: PipesContext) -> None:
+        self._pipes = pipes
+
+    def event(self, event: Event) -> None:
+        """Report one of our events as a custom message."""
+        self._pipes.report_custom_message(encode_event(event))
+
+    def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
+        """Report a selected asset as materialized."""
+        self._pipes.report_asset_materialization(metadata=metadata, asset_key=asset_key)
+
+    def log(self, message: str, level: str) -> None:
+        """Forward one log record."""
+        self._pipes.log.log(logging.getLevelName(level), "%s", message)
+
+
+class PrintedReports:
+    """Prints what would be reported, a JSON line each, for a worker that is run by hand."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def event(self, event: Event) -> None:
+        """Print one of our events."""
+        self._print(msgspec.to_builtins(event))
+
+    def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
+        """Print a materialization with its bare metadata values."""
+        values = {name: entry["raw_value"] for name, entry in metadata.items()}
+        self._print({"event": "Materialization", "asset_key": asset_key, "metadata": values})
+
+    def log(self, message: str, level: str) -> None:
+        """Print nothing: by hand, the project's own handlers write to the terminal."""
+
+    def _print(self, record: dict[str, Any]) -> None:
+        print(json.dumps(record, default=str), file=self._stream, flush=True)  # noqa: T201
+
+
+def run_invocation(
+    invocation: Invocation, reports: PipesReports | PrintedReports, project_path: Path
+) -> None:
+    """Run the nodes of one invocation; returns only when all of them are finished.
+
+    Args:
+        invocation: What to run.
+        reports: Where to report it.
+        project_path: The project's directory; for a packaged project any directory, which
+            relative paths in the catalog are then relative to.
+
+    Raises:
+        Exception: Whatever a node, a dataset or a hook raised, after it has been reported.
+    """
+    reports.event(
+        WorkerStarted(
+            process_id=os.getpid(),
+            kedro_version=kedro.__version__,
+            worker_version=__version__,
+        )
+    )
+    reporter = NodeReporter(invocation, reports)
+    configure(project_path, invocation.package_name)
+    with _forwarded_logs(invocation, reports, reporter):
+        try:
+            run_session(project_path, invocation, reporter)
+        except BaseException as error:
+            reporter.fail(error)
+            raise
+        reporter.finish()
+
+
+def run_by_hand(file: Path, project_path: Path) -> None:
+    """Run an invocation from a JSON file and print what would be reported."""
+    invocation = msgspec.json.decode(file.read_bytes(), type=Invocation)
+    run_invocation(invocation, PrintedReports(sys.stdout), project_path)
+
+
+@contextmanager
+def _forwarded_logs(
+    invocation: Invocation, reports: PipesReports | PrintedReports, reporter: NodeReporter
+) -> Iterator[None]:
+    """Attach our handler; after `configure`, because Kedro resets logging there."""
+    handler = ForwardingHandler(reports.log, lambda: reporter.current_node)
+    handler.setLevel(invocation.log_level)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(capture=True)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+__all__ = ["PipesReports", "PrintedReports", "Reports", "run_by_hand", "run_invocation"]

@@ -1,0 +1,31 @@
+"""The Dagster side: assets from a Kedro manifest, each group of nodes run by a worker elsewhere.
+
+Imports dagster; never kedro.
+"""
+
+from dagster_kedro.assets import (
+    build_definitions,
+    build_kedro_asset_selection,
+    build_kedro_asset_specs,
+    get_asset_key_for_dataset,
+    kedro_assets,
+)
+from dagster_kedro.clients.base import KedroClient
+from dagster_kedro.clients.subprocess import KedroSubprocessClient
+from dagster_kedro.project import KedroProject
+from dagster_kedro.resource import KedroPipesResource
+from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset
+
+__all__ = [
+    "DagsterKedroTranslator",
+    "KedroAsset",
+    "KedroClient",
+    "KedroPipesResource",
+    "KedroProject",
+    "KedroSubprocessClient",
+    "build_definitions",
+    "build_kedro_asset_selection",
+    "build_kedro_asset_specs",
+    "get_asset_key_for_dataset",
+    "kedro_assets",
+]

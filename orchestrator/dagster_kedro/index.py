@@ -1,0 +1,132 @@
+"""Which asset key stands for which Kedro dataset or node, both ways.
+
+Built once per `@kedro_assets`, used at definition time and again by the running step, which
+finds it through a tag of its op. Knows no files and no processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dagster as dg
+from kedro_manifest.errors import DuplicateNameError, UnknownNameError
+from kedro_manifest.planning import PipelineGraph, inputs_of, unknown_name
+
+from dagster_kedro.project import KedroProject
+from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset, kedro_assets_of
+
+INDEX_TAG = "kedro_pipes/index"
+"""Op tag that names the index of a multi-asset."""
+
+_INDEXES: dict[str, AssetIndex] = {}
+"""By tag value. A process loads definitions before it runs a step, so it is always filled."""
+
+
+class AssetIndex:
+    """The assets of one project, under one translator.
+
+    Raises:
+        DuplicateNameError: The translator gave two assets one key.
+    """
+
+    def __init__(self, project: KedroProject, translator: DagsterKedroTranslator) -> None:
+        self.project = project
+        self.manifest = project.manifest
+        self.graph = PipelineGraph(self.manifest)
+        self.by_key: dict[dg.AssetKey, KedroAsset] = {}
+        specs: dict[dg.AssetKey, dg.AssetSpec] = {}
+        for asset in kedro_assets_of(self.manifest, self.graph, project.project_dir):
+            spec = translator.get_asset_spec(asset)
+            if spec.key in specs:
+                raise DuplicateNameError(_same_key(spec.key, self.by_key[spec.key], asset))
+            specs[spec.key] = spec
+            self.by_key[spec.key] = asset
+        self.key_of_dataset = {
+            asset.name: key for key, asset in self.by_key.items() if not asset.is_node
+        }
+        self.key_of_node = {asset.name: key for key, asset in self.by_key.items() if asset.is_node}
+        self.specs = {key: self._with_deps(spec) for key, spec in specs.items()}
+
+    def nodes_of(self, pipelines: Iterable[str] | None) -> set[str]:
+        """Return the nodes of some pipelines; of all with None.
+
+        Raises:
+            UnknownNameError: There is no such pipeline.
+        """
+        if pipelines is None:
+            return set(self.graph.nodes)
+        by_name = {pipeline.name: pipeline.nodes for pipeline in self.manifest.pipelines}
+        nodes: set[str] = set()
+        for name in pipelines:
+            if name not in by_name:
+                raise UnknownNameError(unknown_name("pipeline", name, by_name))
+            nodes.update(by_name[name])
+        return nodes
+
+    def pipelines_holding(self, nodes: Iterable[str]) -> list[str]:
+        """Return registered pipelines that together hold some nodes: few, and small ones first."""
+        missing = set(nodes)
+        chosen = []
+        for pipeline in sorted(self.manifest.pipelines, key=lambda p: (len(p.nodes), p.name)):
+            if missing.intersection(pipeline.nodes):
+                chosen.append(pipeline.name)
+                missing -= set(pipeline.nodes)
+        return chosen
+
+    def produced_specs(self, nodes: set[str]) -> list[dg.AssetSpec]:
+        """Return the specs of everything that some nodes make, in topological order."""
+        return [
+            self.specs[key]
+            for key, asset in self.by_key.items()
+            if asset.node is not None and asset.node.name in nodes
+        ]
+
+    def external_specs(self, nodes: set[str]) -> list[dg.AssetSpec]:
+        """Return the specs of what some nodes read and no node of the project writes."""
+        read = {name for node in nodes for name in inputs_of(self.graph.nodes[node])}
+        return [
+            self.specs[key]
+            for key, asset in self.by_key.items()
+            if asset.is_external and asset.name in read
+        ]
+
+    def _with_deps(self, spec: dg.AssetSpec) -> dg.AssetSpec:
+        """Add what the node reads to the dependencies that the translator may have set."""
+        node = self.by_key[spec.key].node
+        if node is None:
+            return spec
+        read = [dg.AssetDep(self.key_of_dataset[name]) for name in inputs_of(node)]
+        deps = {dep.asset_key: dep for dep in (*read, *spec.deps)}
+        return spec.replace_attributes(deps=list(deps.values()))
+
+
+def register_index(name: str, index: AssetIndex) -> str:
+    """Keep an index for the steps of this process; return the tag value that finds it."""
+    # Two code locations may hold projects of one name, but never in one process.
+    _INDEXES[name] = index
+    return name
+
+
+def index_of_step(context: dg.AssetExecutionContext) -> AssetIndex:
+    """Return the index of the multi-asset that a step belongs to.
+
+    Raises:
+        UnknownNameError: The step is not one of `@kedro_assets`.
+    """
+    name = context.op.tags.get(INDEX_TAG)
+    if name not in _INDEXES:
+        raise UnknownNameError(
+            f"Cannot run Kedro nodes in op '{context.op.name}': it was not made by "
+            "`@kedro_assets` or `build_definitions`. Use one of them."
+        )
+    return _INDEXES[name]
+
+
+def _same_key(key: dg.AssetKey, first: KedroAsset, second: KedroAsset) -> str:
+    described = [
+        f"{'node' if asset.is_node else 'dataset'} '{asset.name}'" for asset in (first, second)
+    ]
+    return (
+        f"Cannot define asset '{key.to_user_string()}': {described[0]} and {described[1]} have the "
+        "same key. Give one of them another in `DagsterKedroTranslator.get_asset_spec`."
+    )

@@ -1,0 +1,87 @@
+"""Pipes metadata values as Dagster's: a value of any shape becomes something, never an error."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+
+def metadata_from_pipes(values: Mapping[str, Any]) -> dict[str, dg.MetadataValue[Any]]:
+    """Return Dagster metadata; what does not fit its declared type is shown as text."""
+    return {str(name): _value(entry) for name, entry in values.items()}
+
+
+def _value(entry: Any) -> dg.MetadataValue[Any]:
+    if not (isinstance(entry, dict) and "raw_value" in entry):
+        return _as_text(entry)
+    raw = entry["raw_value"]
+    make = _MAKERS.get(str(entry.get("type")), _inferred)
+    try:
+        return make(raw)
+    except Exception:  # noqa: BLE001 - metadata must never fail a run
+        return _as_text(raw)
+
+
+def _as_text(raw: Any) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.text(raw if isinstance(raw, str) else json.dumps(raw, default=str))
+
+
+def _inferred(raw: Any) -> dg.MetadataValue[Any]:
+    if isinstance(raw, bool):
+        return dg.MetadataValue.bool(raw)
+    if isinstance(raw, int):
+        return dg.MetadataValue.int(raw)
+    if isinstance(raw, float):
+        return _number(raw)
+    if raw is None:
+        return dg.MetadataValue.null()
+    if isinstance(raw, dict | list):
+        return dg.MetadataValue.json(raw)
+    return dg.MetadataValue.text(str(raw))
+
+
+def _number(raw: float) -> dg.MetadataValue[Any]:
+    """Dagster's storage is JSON, which has no word for infinity or for what is no number."""
+    return dg.MetadataValue.float(raw) if math.isfinite(raw) else dg.MetadataValue.text(str(raw))
+
+
+def _table(raw: dict[str, Any]) -> dg.MetadataValue[Any]:
+    records = [dg.TableRecord(record) for record in raw["records"]]
+    schema = _schema(raw["schema"]) if raw.get("schema") else None
+    return dg.MetadataValue.table(records=records, schema=schema)
+
+
+def _schema(raw: dict[str, Any]) -> dg.TableSchema:
+    columns = [
+        dg.TableColumn(
+            name=column["name"],
+            type=column.get("type", "string"),
+            description=column.get("description"),
+            tags=column.get("tags") or {},
+        )
+        for column in raw["columns"]
+    ]
+    return dg.TableSchema(columns=columns)
+
+
+_MAKERS: dict[str, Callable[[Any], dg.MetadataValue[Any]]] = {
+    "text": dg.MetadataValue.text,
+    "url": dg.MetadataValue.url,
+    "path": dg.MetadataValue.path,
+    "notebook": dg.MetadataValue.notebook,
+    "json": dg.MetadataValue.json,
+    "md": dg.MetadataValue.md,
+    "float": lambda raw: _number(float(raw)),
+    "int": lambda raw: dg.MetadataValue.int(int(raw)),
+    "bool": lambda raw: dg.MetadataValue.bool(bool(raw)),
+    "timestamp": lambda raw: dg.MetadataValue.timestamp(float(raw)),
+    "dagster_run": dg.MetadataValue.dagster_run,
+    "asset": lambda raw: dg.MetadataValue.asset(dg.AssetKey.from_user_string(raw)),
+    "table": _table,
+    "table_schema": lambda raw: dg.MetadataValue.table_schema(_schema(raw)),
+    "null": lambda _: dg.MetadataValue.null(),
+}

@@ -1,0 +1,169 @@
+"""Where a project's manifest comes from, and when it is written anew.
+
+Under `dagster dev` the manifest is refreshed by running the exporter with the project's own
+interpreter. The processes of a run find the manifest that the UI showed through an
+environment variable, and never export. Knows files and one subprocess, no assets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock
+from kedro_manifest.codec import encode_manifest, read_manifest, write_manifest
+from kedro_manifest.model import Manifest
+
+from dagster_kedro.errors import ProjectError
+
+INHERITED = "KEDRO_PIPES_MANIFEST_"
+"""Prefix of the variable that names the manifest which run and step processes must use."""
+
+STATE_FOLDER = ".kedro-pipes"
+_EXPORT_TIMEOUT_S = 600
+_INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe")
+
+
+class KedroProject:
+    """A Kedro project as the Dagster side sees it: a folder, an interpreter, a manifest.
+
+    Args:
+        project_dir: The project's directory; relative paths are taken from the working directory.
+        python: Interpreter of the project's own environment, where Kedro is installed. Default:
+            the project's `.venv`.
+        manifest_path: The exported manifest. Default: `manifest.json` in the project.
+        env: Kedro environment; None for the project's default.
+        conf_source: Configuration directory or archive, as for `kedro run --conf-source`.
+
+    Raises:
+        ProjectError: There is no such directory, or no manifest and no way to write it.
+    """
+
+    def __init__(
+        self,
+        project_dir: str | os.PathLike[str],
+        *,
+        python: str | os.PathLike[str] | None = None,
+        manifest_path: str | os.PathLike[str] | None = None,
+        env: str | None = None,
+        conf_source: str | None = None,
+    ) -> None:
+        self.project_dir = Path(project_dir).resolve()
+        self.python = _interpreter(self.project_dir, python)
+        self.manifest_path = Path(manifest_path or self.project_dir / "manifest.json").resolve()
+        self.env = env
+        self.conf_source = conf_source
+        if not self.project_dir.is_dir():
+            raise ProjectError(
+                f"Cannot open project '{self.project_dir}': expected a directory. "
+                "Pass the folder that holds the project's pyproject.toml as `project_dir`."
+            )
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest; under `dagster dev` refreshed first, if sources have changed."""
+        return read_manifest(self._manifest_file())
+
+    @property
+    def inherited_variable(self) -> str:
+        """Environment variable that names the manifest for the processes of a run."""
+        identity = f"{self.project_dir}\0{self.env}\0{self.conf_source}\0{self.manifest_path}"
+        return INHERITED + hashlib.sha256(identity.encode()).hexdigest()[:16].upper()
+
+    def prepare(self) -> Path:
+        """Export the manifest with the project's interpreter, unless nothing has changed.
+
+        Returns:
+            The content-addressed copy that run and step processes will read.
+
+        Raises:
+            ProjectError: The export failed; the message holds what the exporter said.
+        """
+        state = self.project_dir / STATE_FOLDER
+        state.mkdir(exist_ok=True)
+        stamp = state / f"{self.inherited_variable.lower()}.stamp"
+        with FileLock(state / "export.lock", timeout=_EXPORT_TIMEOUT_S):
+            fingerprint = self._fingerprint()
+            if not (self._is_current(stamp, fingerprint)):
+                self._export()
+                stamp.write_text(fingerprint)
+            return self._frozen_copy(state)
+
+    def _manifest_file(self) -> Path:
+        if inherited := os.environ.get(self.inherited_variable):
+            return Path(inherited)
+        if not os.environ.get("DAGSTER_IS_DEV_CLI"):
+            return self.manifest_path
+        frozen = self.prepare()
+        os.environ[self.inherited_variable] = str(frozen)
+        return frozen
+
+    def _is_current(self, stamp: Path, fingerprint: str) -> bool:
+        return self.manifest_path.is_file() and stamp.is_file() and stamp.read_text() == fingerprint
+
+    def _fingerprint(self) -> str:
+        """Digest of everything an export depends on: sources, configuration, interpreter."""
+        digest = hashlib.sha256(str(self.python).encode())
+        for file in _project_files(self.project_dir):
+            status = file.stat()
+            digest.update(f"{file}\0{status.st_mtime_ns}\0{status.st_size}\n".encode())
+        return digest.hexdigest()
+
+    def _export(self) -> None:
+        if self.python is None:
+            raise ProjectError(
+                f"Cannot export project '{self.project_dir}': it has no `.venv`, and no "
+                "interpreter was named. Pass `python=` with the interpreter of the "
+                "environment in which Kedro and kedro-dagster-pipes[kedro] are installed."
+            )
+        command = [str(self.python), "-m", "kedro_pipes", "export", "-o", str(self.manifest_path)]
+        command += ["--env", self.env] if self.env else []
+        command += ["--conf-source", self.conf_source] if self.conf_source else []
+        try:
+            exported = subprocess.run(  # noqa: S603 - the interpreter is the user's own choice
+                command,
+                cwd=self.project_dir,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_EXPORT_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ProjectError(
+                f"Cannot export project '{self.project_dir}' with '{self.python}': {error}."
+            ) from error
+        if exported.returncode != 0:
+            raise ProjectError(
+                f"Cannot export project '{self.project_dir}': `{' '.join(command)}` ended with "
+                f"exit code {exported.returncode}:\n{exported.stderr.strip()}"
+            )
+
+    def _frozen_copy(self, state: Path) -> Path:
+        """Copy the manifest under its content hash, so that a later export cannot change it."""
+        manifest = read_manifest(self.manifest_path)
+        frozen = state / f"manifest.{manifest.content_hash[:16]}.json"
+        if not frozen.is_file() or frozen.read_bytes() != encode_manifest(manifest):
+            write_manifest(manifest, frozen)
+        return frozen
+
+
+def _interpreter(project_dir: Path, python: str | os.PathLike[str] | None) -> Path | None:
+    """Absolute, but never resolved: a virtual environment is found through the link itself."""
+    if python is not None:
+        return Path(os.path.abspath(os.path.expanduser(python)))  # noqa: PTH100, PTH111
+    found = (project_dir / place for place in _INTERPRETERS)
+    return next((place for place in found if place.is_file()), None)
+
+
+def _project_files(project_dir: Path) -> Iterator[Path]:
+    """Yield the files that an export reads, sorted: sources, configuration, pyproject.toml."""
+    for root in ("src", "conf"):
+        for file in sorted((project_dir / root).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                yield file
+    yield from (file for file in [project_dir / "pyproject.toml"] if file.is_file())

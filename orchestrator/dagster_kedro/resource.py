@@ -1,0 +1,57 @@
+"""The resource through which a step runs its nodes, and which is configured in the Launchpad.
+
+Configuration stands here and not on the op, because Dagster may split an op around a foreign
+asset, and the parts would not get the op's configuration. Annotations are not postponed here,
+since Dagster's resource classes read them.
+"""
+
+import os
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_kedro.clients.base import KedroClient
+from dagster_kedro.index import index_of_step
+from dagster_kedro.run import KedroRun, RunSettings
+
+
+class KedroPipesResource(dg.ConfigurableResource):  # type: ignore[misc] # untyped metaclass
+    """Runs Kedro nodes out of process.
+
+    Example:
+        >>> KedroPipesResource(client=KedroSubprocessClient(), max_concurrent=4)
+    """
+
+    client: dg.ResourceDependency[KedroClient]
+    env: str | None = Field(
+        default=None, description="Kedro environment. Default: that of the manifest."
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Runtime parameters, nested; merged as by `kedro run --params`.",
+    )
+    load_versions: dict[str, str] = Field(
+        default_factory=dict, description="Version to load, by dataset name."
+    )
+    max_concurrent: int = Field(
+        default=0, description="Workers at a time; 0 for as many as there are processors.", ge=0
+    )
+    log_level: str = Field(
+        default="INFO", description="Lowest level of the nodes' log records that reach Dagster."
+    )
+
+    def run(self, context: dg.AssetExecutionContext) -> KedroRun:
+        """Return the step's selected assets, planned and ready to `stream()`.
+
+        Raises:
+            UnknownNameError: The step is not one of `@kedro_assets`.
+        """
+        settings = RunSettings(
+            env=self.env,
+            parameters=self.parameters,
+            load_versions=self.load_versions,
+            max_concurrent=self.max_concurrent or os.cpu_count() or 1,
+            log_level=self.log_level.upper(),
+        )
+        return KedroRun(context, index_of_step(context), self.client, settings)

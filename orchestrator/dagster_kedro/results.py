@@ -1,0 +1,232 @@
+"""What a worker's messages mean to Dagster, and whether its group succeeded.
+
+A group succeeded only if the process exited with 0, the stream is complete and closed, and
+every selected output was reported saved. Everything else raises with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import msgspec
+from kedro_manifest.events import (
+    AnyEvent,
+    DatasetSaved,
+    NodeFailed,
+    NodeFinished,
+    NodeStarted,
+    WorkerStarted,
+    decode_event,
+)
+from kedro_manifest.invocation import PROTOCOL_VERSION, Invocation
+from kedro_manifest.names import strip_transcoding
+
+from dagster_kedro.channel import Message
+from dagster_kedro.clients.base import WorkerExit
+from dagster_kedro.errors import (
+    ChannelIncompleteError,
+    GroupFailedError,
+    NodeFailedError,
+    OutputNotSavedError,
+    WorkerExitedError,
+)
+from dagster_kedro.metadata import metadata_from_pipes
+
+STREAM_VERSION_KEY = "kedro_pipes_protocol"
+_LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A line for the run's log."""
+
+    message: str
+    level: str = "info"
+
+
+Outcome = LogLine | dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckResult
+"""What a step does with a message: log it, or yield it to Dagster."""
+
+
+class GroupResults:
+    """Takes the messages of one worker, and judges it when it has ended."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._selected = {
+            **{key: f"dataset '{name}'" for name, key in invocation.dataset_assets.items()},
+            **{key: f"node '{name}'" for name, key in invocation.node_assets.items()},
+        }
+        self._saved: set[str] = set()
+        self._failure: NodeFailed | None = None
+        self._exception: dict[str, Any] | None = None
+        self._problems: list[str] = []
+        self.versions: dict[str, str] = {}
+        """Version under which each versioned dataset was saved, by name without transcoding."""
+
+    def outcomes(self, message: Message) -> Iterator[Outcome]:
+        """Yield what one message asks for; a message that cannot be understood is a problem."""
+        handle = _HANDLERS.get(message.method)
+        if handle is None:
+            self._problems.append(f"a message has the unknown method '{message.method}'")
+            return
+        try:
+            yield from handle(self, message.params)
+        except (TypeError, KeyError, ValueError, msgspec.ValidationError) as error:
+            self._problems.append(f"a message '{message.method}' cannot be understood: {error}")
+
+    def judge(self, ended: WorkerExit, defects: list[str], output: list[str]) -> None:
+        """Return if the group succeeded.
+
+        Args:
+            ended: How the worker's process ended.
+            defects: What is wrong with its stream of messages.
+            output: The last lines of its output, quoted where it gave no reason.
+
+        Raises:
+            NodeFailedError: A node failed, and said so.
+            WorkerExitedError: It exited with a code or by a signal, and gave no reason.
+            ChannelIncompleteError: Not every message arrived, or one made no sense.
+            OutputNotSavedError: A selected output was never reported saved.
+        """
+        group = f"group '{self._invocation.group}'"
+        if self._failure is not None:
+            raise NodeFailedError(_describe_failure(self._failure))
+        if self._exception is not None:
+            raise GroupFailedError(_describe_exception(group, self._exception))
+        if not ended.is_clean:
+            raise WorkerExitedError(_describe_exit(group, ended, output))
+        if defects or self._problems:
+            raise ChannelIncompleteError(
+                f"Cannot trust the result of {group}: {'; '.join(defects + self._problems)}. "
+                f"Run it again.{_quote(output)}"
+            )
+        unsaved = [name for key, name in self._selected.items() if key not in self._saved]
+        if unsaved:
+            raise OutputNotSavedError(
+                f"Cannot complete {group}: its worker ended well, but never reported "
+                f"{', '.join(unsaved)} as done. See whether a hook or a branch skips it."
+            )
+
+    def _opened(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        theirs = (params.get("extras") or {}).get(STREAM_VERSION_KEY)
+        if theirs is not None and theirs.partition(".")[0] != PROTOCOL_VERSION.partition(".")[0]:
+            raise ValueError(
+                f"the worker speaks protocol {theirs}, this side {PROTOCOL_VERSION}; install the "
+                "same version of kedro-dagster-pipes on both sides"
+            )
+        yield from ()
+
+    def _closed(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        self._exception = params.get("exception")
+        yield from ()
+
+    def _log(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        level = str(params.get("level", "info")).lower()
+        yield LogLine(str(params["message"]), level if level in _LEVELS else "info")
+
+    def _materialization(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        key = params["asset_key"]
+        asset_key = dg.AssetKey.from_escaped_user_string(key)
+        metadata = metadata_from_pipes(params.get("metadata") or {})
+        if key not in self._selected:
+            # Dagster refuses a result for what was not selected, but takes the fact.
+            yield dg.AssetMaterialization(asset_key, metadata=metadata)
+            return
+        if key in self._saved:
+            return
+        self._saved.add(key)
+        version = params.get("data_version")
+        yield dg.MaterializeResult(
+            asset_key=asset_key,
+            metadata=metadata,
+            data_version=dg.DataVersion(version) if version else None,
+        )
+
+    def _check(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        yield dg.AssetCheckResult(
+            asset_key=dg.AssetKey.from_escaped_user_string(params["asset_key"]),
+            check_name=params["check_name"],
+            passed=params["passed"],
+            severity=dg.AssetCheckSeverity(params["severity"]),
+            metadata=metadata_from_pipes(params.get("metadata") or {}),
+        )
+
+    def _custom(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        event = decode_event(params["payload"])
+        if event is None:
+            yield LogLine(f"Message from the worker: {params['payload']}", "debug")
+            return
+        if isinstance(event, NodeFailed):
+            self._failure = event
+        if isinstance(event, DatasetSaved) and event.version is not None:
+            self.versions[strip_transcoding(event.dataset)] = event.version
+        if line := describe_event(event):
+            yield line
+
+    def _external_stream(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        yield LogLine(f"{params['stream']}: {params['text']}", "debug")
+
+
+_HANDLERS: dict[str, Callable[[GroupResults, Mapping[str, Any]], Iterator[Outcome]]] = {
+    "opened": GroupResults._opened,  # noqa: SLF001 - the table of this class's own methods
+    "closed": GroupResults._closed,  # noqa: SLF001
+    "log": GroupResults._log,  # noqa: SLF001
+    "report_asset_materialization": GroupResults._materialization,  # noqa: SLF001
+    "report_asset_check": GroupResults._check,  # noqa: SLF001
+    "report_custom_message": GroupResults._custom,  # noqa: SLF001
+    "log_external_stream": GroupResults._external_stream,  # noqa: SLF001
+}
+
+
+def describe_event(event: AnyEvent) -> LogLine | None:
+    """Return the line that tells an event in the run's log; None where another line does."""
+    if isinstance(event, WorkerStarted):
+        return LogLine(f"Worker started: process {event.process_id}, Kedro {event.kedro_version}.")
+    if isinstance(event, NodeStarted):
+        return LogLine(f"[{event.node}] started.")
+    if isinstance(event, NodeFinished):
+        total_s = event.load_s + event.compute_s + event.save_s
+        return LogLine(
+            f"[{event.node}] finished in {total_s:.2f} s (load {event.load_s:.2f}, "
+            f"compute {event.compute_s:.2f}, save {event.save_s:.2f})."
+        )
+    if isinstance(event, NodeFailed):
+        return LogLine(_describe_failure(event), "error")
+    return None
+
+
+def _describe_failure(failure: NodeFailed) -> str:
+    doing = {
+        "load": f"loading '{failure.dataset}'",
+        "save": f"saving '{failure.dataset}'",
+    }.get(failure.phase if failure.dataset else "", "running it")
+    return (
+        f"Node '{failure.node}' failed while {doing}: {failure.error_type}: {failure.message}\n\n"
+        f"{failure.traceback.rstrip()}"
+    )
+
+
+def _describe_exception(group: str, exception: dict[str, Any]) -> str:
+    stack = "".join(exception.get("stack") or [])
+    return (
+        f"The worker of {group} failed before any node did: {exception.get('name')}: "
+        f"{exception.get('message')}\n\n{stack.rstrip()}"
+    )
+
+
+def _describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
+    if ended.stopped:
+        how = "was stopped"
+    elif ended.signal is not None:
+        how = f"was killed by signal {ended.signal}"
+    else:
+        how = f"exited with code {ended.code}"
+    return f"The worker of {group} {how} without giving a reason.{_quote(output)}"
+
+
+def _quote(output: list[str]) -> str:
+    if not output:
+        return " It wrote nothing."
+    return " Its last output:\n" + "\n".join(f"    {line}" for line in output)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kedro_manifest.errors import CyclicPipelineError, DuplicateNameError, UnknownNameError
+from kedro_manifest.model import Dataset, Manifest, Node, Project
+from kedro_manifest.planning import PipelineGraph, inputs_of, needed_nodes, plan_groups
+
+
+def graph_of(nodes: dict[str, tuple[list[str], list[str]]], *, memory=(), confirms=None):
+    """A graph of `name: (inputs, outputs)`; datasets are files unless in `memory`."""
+    names = {name for ends in nodes.values() for end in ends for name in end}
+    manifest = Manifest(
+        project=Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11"),
+        nodes=[
+            Node(
+                name=name,
+                function="m:f",
+                inputs=inputs,
+                outputs=outputs,
+                confirms=(confirms or {}).get(name, []),
+            )
+            for name, (inputs, outputs) in sorted(nodes.items())
+        ],
+        datasets=[
+            Dataset(name=name, type="T", kind="memory" if name in memory else "file")
+            for name in sorted(names)
+        ],
+    )
+    return PipelineGraph(manifest)
+
+
+def groups_of(graph, nodes=None):
+    return [group.nodes for group in plan_groups(graph, nodes or graph.nodes).groups]
+
+
+DIAMOND = {
+    "A": (["raw"], ["a", "kept"]),
+    "B": (["a"], ["b"]),
+    "C": (["kept", "b"], ["c"]),
+}
+
+
+def test_every_node_has_a_process_of_its_own_where_all_is_persisted():
+    """Without in-memory data there is a group for each node, in topological order."""
+    assert [["A"], ["B"], ["C"]] == groups_of(graph_of(DIAMOND))
+
+
+def test_memory_joins_producer_and_consumers():
+    """In-memory data cannot leave its process."""
+    assert [["A", "B"], ["C"]] == groups_of(graph_of(DIAMOND, memory={"a"}))
+
+
+def test_groups_are_convex():
+    """A and C share memory and B lies between them: it has to come along, or the groups circle."""
+    plan = plan_groups(graph_of(DIAMOND, memory={"kept"}), DIAMOND)
+
+    assert ["A", "B", "C"] == plan.groups[0].nodes
+    assert "A+2" == plan.groups[0].name
+    assert ["kept"] == plan.groups[0].joined_by
+
+
+def test_transcoded_edges_are_edges():
+    """`x@pandas` written and `x@spark` read is one dataset, and so an order."""
+    graph = graph_of({"B": (["x@spark"], ["y"]), "A": (["raw"], ["x@pandas"])})
+
+    plan = plan_groups(graph, graph.nodes)
+
+    assert [["A"], ["B"]] == [group.nodes for group in plan.groups]
+    assert ["A"] == plan.groups[1].upstream
+
+
+def test_loader_and_confirmer_stay_together():
+    """A checkpoint confirmed elsewhere would cover partitions that nobody has read."""
+    graph = graph_of(
+        {"load": (["parts"], ["x"]), "confirm": (["x"], ["done"])}, confirms={"confirm": ["parts"]}
+    )
+
+    assert [["load", "confirm"]] == groups_of(graph)
+
+
+def test_one_asset_needs_only_its_node_where_its_inputs_are_persisted():
+    """A selection runs what it needs and no more."""
+    assert {"C"} == needed_nodes(graph_of(DIAMOND), datasets=["c"])
+
+
+def test_one_asset_needs_what_makes_its_memory_inputs():
+    """In-memory inputs have to be made again, back to the next persisted dataset."""
+    assert {"B", "C"} == needed_nodes(graph_of(DIAMOND, memory={"b"}), datasets=["c"])
+
+
+def test_nodes_can_be_asked_for_by_name():
+    """A node without outputs is selected by its own name."""
+    graph = graph_of({**DIAMOND, "D": (["c"], [])}, memory={"c"})
+
+    assert {"C", "D"} == needed_nodes(graph, nodes=["D"])
+
+
+def test_free_inputs_are_what_nobody_writes():
+    """Free inputs are read and not written, transcoding stripped."""
+    graph = graph_of({"A": (["raw@pandas"], ["a"]), "B": (["raw@spark", "a"], [])})
+
+    assert ["raw"] == graph.free_inputs()
+
+
+@pytest.mark.parametrize("kind", ["datasets", "nodes"])
+def test_unknown_names_get_suggestions(kind):
+    """A misspelt name is refused with the nearest ones."""
+    graph = graph_of({"train_model": (["raw"], ["trained_model"])})
+
+    with pytest.raises(UnknownNameError, match="Did you mean 'trained?_model'"):
+        needed_nodes(graph, **{kind: ["trainde_model" if kind == "datasets" else "train_modle"]})
+
+
+def test_two_writers_of_one_dataset_are_refused():
+    """Two nodes that write one dataset have no order; both are named, and the cure."""
+    with pytest.raises(DuplicateNameError, match=r"'x'.*'A'.*'B'.*--pipeline"):
+        graph_of({"A": (["r"], ["x@a"]), "B": (["r"], ["x@b"])})
+
+
+def test_a_circle_is_refused_with_its_path():
+    """Nodes that depend on each other in a circle are refused, with the circle."""
+    graph = graph_of({"A": (["b"], ["a"]), "B": (["a"], ["b"])})
+
+    with pytest.raises(CyclicPipelineError, match=r"A -> B -> A|B -> A -> B"):
+        _ = graph.order
+
+
+def test_a_deep_project_needs_no_deep_stack():
+    """Three thousand nodes in a row, tied from end to end, are one group and no overflow."""
+    nodes = {f"n{i:04}": ([f"d{i:04}"], [f"d{i + 1:04}"]) for i in range(3000)}
+
+    plan = plan_groups(graph_of(nodes, memory={f"d{i:04}" for i in range(3001)}), nodes)
+
+    assert [3000] == [len(group.nodes) for group in plan.groups]
+
+
+@st.composite
+def random_graphs(draw):
+    """A random DAG: nodes read what earlier ones write, by any transcoding; some of it in memory.
+
+    Names are shuffled, so that their order says nothing of the topology.
+    """
+    count = draw(st.integers(1, 12))
+    labels = draw(st.permutations([f"n{i:02}" for i in range(count)]))
+    nodes: dict[str, tuple[list[str], list[str]]] = {}
+    written: list[str] = ["raw"]
+    for label in labels:
+        inputs = draw(st.lists(st.sampled_from(written), max_size=3, unique=True))
+        outputs = [f"{label}_{i}" for i in range(draw(st.integers(0, 2)))]
+        reading = [name + draw(st.sampled_from(["", "", "@pandas"])) for name in inputs]
+        nodes[label] = (reading, outputs)
+        written += outputs
+    memory = draw(st.sets(st.sampled_from(written[1:]))) if written[1:] else set()
+    confirms = {
+        label: [draw(st.sampled_from(written))] for label in labels if draw(st.integers(0, 9)) == 0
+    }
+    memory |= {f"{name}@pandas" for name in memory}
+    return graph_of(nodes, memory=memory, confirms=confirms)
+
+
+@st.composite
+def random_plans(draw):
+    """A graph, and the nodes that a random selection of it needs."""
+    graph = draw(random_graphs())
+    wanted = draw(st.sets(st.sampled_from(sorted(graph.nodes)), min_size=1))
+    return graph, needed_nodes(graph, nodes=wanted), wanted
+
+
+@given(random_plans())
+def test_each_needed_node_runs_once(case):
+    """Groups split the needed nodes: none is lost, none is run twice, none is added."""
+    graph, needed, wanted = case
+
+    planned = plan_groups(graph, needed).nodes
+
+    assert sorted(needed) == sorted(planned)
+    assert wanted <= needed
+
+
+@given(random_plans())
+def test_groups_can_be_run_one_after_another(case):
+    """Whatever a group waits for stands before it in the plan; so the groups have no circle."""
+    graph, needed, _ = case
+    done: set[str] = set()
+
+    for group in plan_groups(graph, needed).groups:
+        assert set(group.upstream) <= done
+        done.add(group.name)
+
+
+@given(random_plans())
+def test_groups_are_convex_over_all_edges(case):
+    """No path leaves a group and comes back: what lies between two members is a member."""
+    graph, needed, _ = case
+    ancestors: dict[str, set[str]] = {}
+    for name in sorted(needed, key=graph.order.__getitem__):
+        before = graph.predecessors[name] & needed
+        ancestors[name] = before.union(*(ancestors[each] for each in before))
+
+    for group in plan_groups(graph, needed).groups:
+        members = set(group.nodes)
+        for name in needed - members:
+            follows = ancestors[name] & members
+            leads_back = any(name in ancestors[member] for member in members)
+            assert not (follows and leads_back), (group, name)
+
+
+@given(random_plans())
+def test_inputs_exist_when_a_node_starts(case):
+    """A node's inputs are persisted, or made before it in the same process."""
+    graph, needed, _ = case
+    saved_before: set[str] = set()
+
+    for group in plan_groups(graph, needed).groups:
+        made_here: set[str] = set()
+        for name in group.nodes:
+            for dataset in inputs_of(graph.nodes[name]):
+                producer = graph.producers.get(dataset)
+                if producer is None or dataset in made_here:
+                    continue
+                assert not graph.is_memory(dataset), (name, dataset)
+                assert producer not in needed or dataset in saved_before, (name, dataset)
+            made_here |= {each for each in graph.producers if graph.producers[each] == name}
+        saved_before |= {each for each in made_here if not graph.is_memory(each)}
+
+
+@given(random_plans())
+def test_upstream_names_every_group_that_is_waited_for(case):
+    """A group lists exactly the groups that hold a predecessor of its nodes."""
+    graph, needed, _ = case
+    plan = plan_groups(graph, needed)
+    group_of = {node: group.name for group in plan.groups for node in group.nodes}
+
+    for group in plan.groups:
+        before = {graph_node for node in group.nodes for graph_node in graph.predecessors[node]}
+        expected = {group_of[node] for node in before & needed} - {group.name}
+        assert sorted(expected) == group.upstream
+
+
+@given(random_plans())
+def test_a_plan_is_the_same_every_time(case):
+    """The order in which nodes are asked for changes nothing."""
+    graph, needed, _ = case
+
+    assert plan_groups(graph, sorted(needed)) == plan_groups(graph, sorted(needed, reverse=True))

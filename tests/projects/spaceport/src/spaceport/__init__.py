@@ -1,0 +1,1 @@
+"""A spaceport that sells tickets."""
