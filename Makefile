@@ -37,7 +37,9 @@ demo: environments ## Materialize the example, every group of nodes in a process
 	@$(DAGSTER)/python tools/demo.py --kedro-python $(KEDRO)/python
 
 dev: environments ## Open the example in Dagster's web interface
-	@cd $(EXAMPLE) && $(CURDIR)/$(DAGSTER)/dagster dev -f definitions.py
+	@mkdir -p .build/demo/dagster_home
+	@touch .build/demo/dagster_home/dagster.yaml
+	@cd $(EXAMPLE) && DAGSTER_HOME=$(CURDIR)/.build/demo/dagster_home $(CURDIR)/$(DAGSTER)/dagster dev -f definitions.py
 
 test: environments lint types imports test-manifest test-kedro test-dagster test-bridge ## Run every check and every test
 

@@ -22,7 +22,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=Tr
     """Base of all events; the class name is the tag."""
 
 
-class WorkerStarted(Event, kw_only=True):
+class WorkerStarted(Event, frozen=True, kw_only=True):
     """The worker decoded its invocation; sent before the project is loaded."""
 
     process_id: int
@@ -30,13 +30,13 @@ class WorkerStarted(Event, kw_only=True):
     worker_version: str
 
 
-class NodeStarted(Event, kw_only=True):
+class NodeStarted(Event, frozen=True, kw_only=True):
     """A node's function is about to be called; its inputs are loaded."""
 
     node: str
 
 
-class NodeFinished(Event, kw_only=True):
+class NodeFinished(Event, frozen=True, kw_only=True):
     """A node ran and every one of its outputs is saved. Durations in seconds."""
 
     node: str
@@ -45,7 +45,7 @@ class NodeFinished(Event, kw_only=True):
     save_s: float
 
 
-class NodeFailed(Event, kw_only=True):
+class NodeFailed(Event, frozen=True, kw_only=True):
     """A node raised, or one of its datasets could not be loaded or saved."""
 
     node: str
@@ -57,7 +57,7 @@ class NodeFailed(Event, kw_only=True):
     traceback: str
 
 
-class DatasetLoaded(Event, kw_only=True):
+class DatasetLoaded(Event, frozen=True, kw_only=True):
     """A dataset has been loaded for a node."""
 
     node: str
@@ -65,7 +65,7 @@ class DatasetLoaded(Event, kw_only=True):
     duration_s: float
 
 
-class DatasetSaved(Event, kw_only=True):
+class DatasetSaved(Event, frozen=True, kw_only=True):
     """A dataset has been saved whole: once, after the last chunk of a generator node."""
 
     node: str
@@ -92,4 +92,5 @@ def decode_event(payload: Any) -> AnyEvent | None:
     """
     if not (isinstance(payload, dict) and PAYLOAD_KEY in payload):
         return None
-    return msgspec.convert(payload[PAYLOAD_KEY], AnyEvent)
+    event: AnyEvent = msgspec.convert(payload[PAYLOAD_KEY], AnyEvent)
+    return event

@@ -8,7 +8,6 @@ import msgspec
 
 from kedro_manifest import __version__
 from kedro_manifest.errors import InvocationError
-from kedro_manifest.model import Frozen
 
 EXTRAS_KEY = "kedro_pipes"
 PROTOCOL_VERSION = "1.0"
@@ -20,7 +19,7 @@ GRACE_VARIABLE = "KEDRO_PIPES_GRACE_S"
 """Seconds that a worker's processes get between SIGTERM and SIGKILL."""
 
 
-class Invocation(Frozen, kw_only=True):
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """One group of nodes, to be run by one worker under one Kedro run id."""
 
     protocol_version: str = PROTOCOL_VERSION

@@ -21,11 +21,7 @@ ParameterType = Literal[
 ]
 
 
-class Frozen(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all records: immutable, and constructed by keyword only."""
-
-
-class SourceLocation(Frozen, kw_only=True):
+class SourceLocation(msgspec.Struct, frozen=True, kw_only=True):
     """Where a node's function is defined."""
 
     path: str
@@ -34,7 +30,7 @@ class SourceLocation(Frozen, kw_only=True):
     """First line of the definition, counted from 1."""
 
 
-class Node(Frozen, kw_only=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One Kedro node."""
 
     name: str
@@ -54,7 +50,7 @@ class Node(Frozen, kw_only=True):
     """SHA-256 of the function's source text; None where there is none to read."""
 
 
-class Dataset(Frozen, kw_only=True):
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """One dataset that some node reads or writes, under its full (transcoded) name."""
 
     name: str
@@ -73,7 +69,7 @@ class Dataset(Frozen, kw_only=True):
     """Name of the entry in `credentials.yml`, never its content."""
 
 
-class Pipeline(Frozen, kw_only=True):
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     """One registered pipeline."""
 
     name: str
@@ -81,7 +77,7 @@ class Pipeline(Frozen, kw_only=True):
     """Node names, sorted."""
 
 
-class Parameter(Frozen, kw_only=True):
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter leaf, or a mapping of parameters."""
 
     name: str
@@ -91,7 +87,7 @@ class Parameter(Frozen, kw_only=True):
     """Default; None where the type is `object` (its leaves follow) or values were left out."""
 
 
-class Project(Frozen, kw_only=True):
+class Project(msgspec.Struct, frozen=True, kw_only=True):
     """The Kedro project that was exported."""
 
     name: str
@@ -103,7 +99,7 @@ class Project(Frozen, kw_only=True):
     """Kedro environment; None for the project's default."""
 
 
-class Manifest(Frozen, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A Kedro project as data."""
 
     format_version: str = FORMAT_VERSION

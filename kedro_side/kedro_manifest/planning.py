@@ -11,12 +11,14 @@ from difflib import get_close_matches
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
+import msgspec
+
 from kedro_manifest.errors import CyclicPipelineError, DuplicateNameError, UnknownNameError
-from kedro_manifest.model import Dataset, Frozen, Manifest, Node
+from kedro_manifest.model import Dataset, Manifest, Node
 from kedro_manifest.names import strip_transcoding
 
 
-class Group(Frozen, kw_only=True):
+class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Nodes that one worker runs, in topological order."""
 
     name: str
@@ -28,7 +30,7 @@ class Group(Frozen, kw_only=True):
     """In-memory datasets, and incremental ones with their confirmer, that keep it together."""
 
 
-class Plan(Frozen, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Groups in topological order."""
 
     groups: list[Group]
@@ -273,6 +275,7 @@ def _sorted_topologically(predecessors: Mapping[str, set[str]]) -> list[str]:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for a name that is not there, with the nearest that are."""
     near = get_close_matches(name, known)
     hint = f"Did you mean {', '.join(map(repr, near))}?" if near else "Export the manifest again."
     return f"Cannot find {kind} '{name}' in the manifest. {hint}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -24,7 +23,7 @@ from kedro_pipes.redaction import public_json, redact_uri
 MEMORY_TYPE = "MemoryDataset"
 _ALLOWED_KEYS = ("type", "filepath", "path", "versioned", "metadata", "layer")
 _CREDENTIALS_NAME = "credentials_name"
-_MEMORY_TYPES = frozenset({"MemoryDataset", "SharedMemoryDataset", "LambdaDataset"})
+_MEMORY_TYPES = frozenset({"MemoryDataset", "SharedMemoryDataset"})
 _PARTITIONED = re.compile(r"Partitioned|Incremental")
 _TABLE = re.compile(r"SQL|Table|Hive|JDBC|GBQ|Query")
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)(?:://|::)")
@@ -39,28 +38,29 @@ class CatalogEntries:
 
     def __init__(self, catalog_config: Mapping[str, Any]) -> None:
         allowed = {name: _allowed(entry) for name, entry in catalog_config.items()}
-        self._resolver = _make_resolver(allowed)
-        self._explicit = self._resolver.config
-        # Kedro's own order of preference; its runtime default is not the project's.
-        self._patterns: list[tuple[str, Parser]] = [
-            (pattern, compile_pattern(pattern))
-            for pattern in self._resolver.list_patterns()
+        resolver = _make_resolver(allowed)
+        self._explicit = resolver.config
+        # In Kedro's own order of preference; its runtime default is not the project's. Compiled
+        # once: the resolver's `resolve_pattern` parses each name again for every pattern and
+        # value, which takes longer than all else in a large project.
+        self._patterns: list[tuple[str, Parser, Any]] = [
+            (pattern, compile_pattern(pattern), allowed[pattern])
+            for pattern in resolver.list_patterns()
             if pattern in allowed
         ]
         self._ephemeral: dict[str, bool] = {}
 
     def describe(self, names: Iterable[str]) -> list[Dataset]:
         """Return the named datasets, sorted."""
-        with _quiet_resolver():
-            return [self._dataset(name) for name in sorted(set(names))]
+        return [self._dataset(name) for name in sorted(set(names))]
 
     def _dataset(self, name: str) -> Dataset:
         if name in self._explicit:
             return self._from_entry(name, self._explicit[name], None)
-        pattern = next((text for text, parser in self._patterns if parser.parse(name)), None)
-        if pattern is None:
-            return Dataset(name=name, type=MEMORY_TYPE, kind="memory")
-        return self._from_entry(name, self._resolver.resolve_pattern(name), pattern)
+        for pattern, parser, entry in self._patterns:
+            if match := parser.parse(name):
+                return self._from_entry(name, _fill(entry, match.named), pattern)
+        return Dataset(name=name, type=MEMORY_TYPE, kind="memory")
 
     def _from_entry(self, name: str, entry: Mapping[str, Any], pattern: str | None) -> Dataset:
         stored = _stored(entry)
@@ -84,7 +84,7 @@ class CatalogEntries:
     def _kind(self, entry: Mapping[str, Any]) -> DatasetKind:
         full_name = type_name(entry.get("type"))
         short_name = full_name.rpartition(".")[2]
-        if short_name in _MEMORY_TYPES - {"LambdaDataset"} or self._is_ephemeral(full_name):
+        if short_name in _MEMORY_TYPES or self._is_ephemeral(full_name):
             return "memory"
         if _PARTITIONED.search(short_name):
             return "partitioned"
@@ -127,6 +127,15 @@ def _allowed(entry: Any) -> Any:
         inner = entry["dataset"]
         allowed["dataset"] = _allowed(inner) if isinstance(inner, Mapping) else {"type": inner}
     return allowed
+
+
+def _fill(config: Any, named: Mapping[str, Any]) -> Any:
+    """Put the parts of a name into a factory's entry, as the resolver does."""
+    if isinstance(config, Mapping):
+        return {key: _fill(value, named) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [_fill(value, named) for value in config]
+    return config.format_map(named) if isinstance(config, str) and "}" in config else config
 
 
 def _inner(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -181,15 +190,3 @@ def _make_resolver(config: dict[str, Any]) -> CatalogConfigResolver:
         )
     except TypeError:  # Kedro before 1.0
         return CatalogConfigResolver(config=config)
-
-
-@contextmanager
-def _quiet_resolver() -> Iterator[None]:
-    """Kedro warns of every name that a catch-all factory resolves; here that is the point."""
-    logger = logging.getLogger("kedro.io.catalog_config_resolver")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -259,7 +259,6 @@ def _scrub_node(node: Node, scrubber: SecretScrubber) -> Node:
 def _scrub_dataset(dataset: Dataset, scrubber: SecretScrubber) -> Dataset:
     return msgspec.structs.replace(
         dataset,
-        type=scrubber.text(dataset.type),
         uri=scrubber.text(dataset.uri) if dataset.uri else None,
         layer=scrubber.text(dataset.layer) if dataset.layer else None,
         metadata=scrubber.json(dataset.metadata),

@@ -5,17 +5,20 @@ Reads source files through `inspect`; never calls the function.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
-from collections.abc import Callable
+import linecache
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kedro_manifest.model import Frozen, SourceLocation
+import msgspec
+from kedro_manifest.model import SourceLocation
 
 
-class FunctionSource(Frozen, kw_only=True):
+class FunctionSource(msgspec.Struct, frozen=True, kw_only=True):
     """What the manifest says of a function."""
 
     function: str
@@ -35,6 +38,7 @@ class SourceReader:
         self._project_path = project_path.resolve()
         self._known: dict[int, tuple[Any, FunctionSource]] = {}
         self._files: dict[str, str | None] = {}
+        self._modules: dict[str, tuple[list[str], dict[int, int]]] = {}
 
     def read(self, function: Callable[..., Any]) -> FunctionSource:
         """Return what is known of a function, partial, lambda or callable object."""
@@ -47,17 +51,37 @@ class SourceReader:
     def _describe(self, definition: Any) -> FunctionSource:
         doc = inspect.getdoc(definition)
         try:
-            lines, line = inspect.getsourcelines(definition)
+            lines, line = self._lines(definition)
+            path = self._relative_path(inspect.getsourcefile(definition))
         except (OSError, TypeError, IndexError, SyntaxError):
             # Built in, typed at a prompt, or changed on disk since it was imported.
             return FunctionSource(function=qualified_name(definition), doc=doc or None)
-        path = self._relative_path(inspect.getsourcefile(definition))
         return FunctionSource(
             function=qualified_name(definition),
             doc=doc or None,
             location=SourceLocation(path=path, line=line) if path else None,
             hash=hashlib.sha256("".join(lines).encode()).hexdigest(),
         )
+
+    def _lines(self, definition: Any) -> tuple[list[str], int]:
+        """Return the source lines and the first one's number.
+
+        `inspect` splits each function into tokens; parsing each file once is far quicker.
+        """
+        code = getattr(definition, "__code__", None)
+        if code is not None:
+            first = code.co_firstlineno
+            lines, ends = self._parsed(code.co_filename)
+            if first in ends:
+                return lines[first - 1 : ends[first]], first
+        return inspect.getsourcelines(definition)
+
+    def _parsed(self, file: str) -> tuple[list[str], dict[int, int]]:
+        """Return a file's lines, and the last line of each function by its first one."""
+        if file not in self._modules:
+            lines = linecache.getlines(file)
+            self._modules[file] = (lines, dict(_functions(ast.parse("".join(lines)))))
+        return self._modules[file]
 
     def _relative_path(self, file: str | None) -> str | None:
         if file is None:
@@ -76,6 +100,14 @@ def qualified_name(definition: Any) -> str:
     owner = getattr(definition, "__objclass__", None)
     module = getattr(definition, "__module__", None) or getattr(owner, "__module__", "builtins")
     return f"{module}:{getattr(definition, '__qualname__', type(definition).__qualname__)}"
+
+
+def _functions(tree: ast.AST) -> Iterator[tuple[int, int]]:
+    for each in ast.walk(tree):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            # Python counts a function from its first decorator on.
+            first = min([each.lineno, *(line.lineno for line in each.decorator_list)])
+            yield first, each.end_lineno or each.lineno
 
 
 def _definition(function: Any) -> Any:

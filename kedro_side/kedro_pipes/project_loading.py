@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from kedro.framework.context import KedroContext
 from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroSession
@@ -16,7 +17,6 @@ from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 from kedro_manifest.errors import KedroPipesError
-from kedro_manifest.model import Frozen
 
 try:
     from kedro.framework.session.service_session import KedroServiceSession
@@ -34,11 +34,11 @@ class ProjectNotFoundError(KedroPipesError):
 class ProjectLoadError(KedroPipesError):
     """The project's own code or settings failed; the cause is chained.
 
-    Cure: repair the project until `kedro registry list` works.
+    Cure: install what is missing, or repair the line that the traceback ends with.
     """
 
 
-class OpenedProject(Frozen, kw_only=True):
+class OpenedProject(msgspec.Struct, frozen=True, kw_only=True):
     """A project that Kedro has been configured for."""
 
     path: Path
@@ -128,6 +128,6 @@ def load_pipelines(project: OpenedProject) -> dict[str, Pipeline]:
 def _load_error(what: str, error: Exception) -> ProjectLoadError:
     first_line = (str(error).splitlines() or [""])[0]
     return ProjectLoadError(
-        f"Cannot load {what}: {type(error).__name__}: {first_line}. Install what is missing or "
-        "repair it, in this environment, until `kedro registry list` works; then export again."
+        f"Cannot load {what}: {type(error).__name__}: {first_line}. Install what is missing in "
+        "this environment, or repair the line that the traceback ends with; then export again."
     )

@@ -72,11 +72,12 @@ def _run_classic_session(project_path: Path, invocation: Invocation, hooks: Any)
     _widen_default(invocation)
     create = signature(KedroSession.create).parameters
     runtime_params = "runtime_params" if "runtime_params" in create else "extra_params"
+    options: dict[str, Any] = {runtime_params: invocation.runtime_params or None}
     session = KedroSession.create(
         project_path=project_path,
         env=invocation.env,
         conf_source=invocation.conf_source,
-        **{runtime_params: invocation.runtime_params or None},
+        **options,
     )
     # Kedro's run id and save version are this session's id: the run's, not one of its own.
     session.session_id = invocation.kedro_run_id
@@ -98,7 +99,7 @@ def _load_only(invocation: Invocation) -> list[str] | None:
     try:
         if set(invocation.nodes) <= _node_names(invocation.pipelines):
             return invocation.pipelines
-    except Exception:  # noqa: BLE001 - the registry is the user's code and may raise anything
+    except Exception:
         logger.debug("Cannot load %s alone; loading all.", invocation.pipelines, exc_info=True)
     pipelines.set_requested(None)
     return None

@@ -66,7 +66,7 @@ class PrintedReports:
         """Print nothing: by hand, the project's own handlers write to the terminal."""
 
     def _print(self, record: dict[str, Any]) -> None:
-        print(json.dumps(record, default=str), file=self._stream, flush=True)  # noqa: T201
+        print(json.dumps(record, default=str), file=self._stream, flush=True)
 
 
 def run_invocation(

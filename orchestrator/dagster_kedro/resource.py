@@ -16,7 +16,7 @@ from dagster_kedro.index import index_of_step
 from dagster_kedro.run import KedroRun, RunSettings
 
 
-class KedroPipesResource(dg.ConfigurableResource):  # type: ignore[misc] # untyped metaclass
+class KedroPipesResource(dg.ConfigurableResource[Any]):
     """Runs Kedro nodes out of process.
 
     Example:

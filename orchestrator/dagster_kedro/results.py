@@ -45,7 +45,7 @@ class LogLine(msgspec.Struct, frozen=True):
     level: str = "info"
 
 
-Outcome = LogLine | dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckResult
+Outcome = LogLine | dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult
 """What a step does with a message: log it, or yield it to Dagster."""
 
 

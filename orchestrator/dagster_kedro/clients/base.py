@@ -64,7 +64,7 @@ class Worker(Protocol):
         """End it and everything that it started: politely, then by force. Bounded in time."""
 
 
-class KedroClient(dg.ConfigurableResource):  # type: ignore[misc] # untyped metaclass
+class KedroClient(dg.ConfigurableResource[Any]):
     """Starts workers in one kind of place. Subclasses are configured as Dagster resources."""
 
     @abstractmethod

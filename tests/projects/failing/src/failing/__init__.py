@@ -1,0 +1,1 @@
+"""Nodes that fail, each in its own way."""

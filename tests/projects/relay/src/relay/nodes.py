@@ -1,0 +1,86 @@
+"""What the nodes do."""
+
+import logging
+import os
+import time
+import warnings
+from pathlib import Path
+
+SIGNAL = Path("data/go")
+PATIENCE_S = 60
+
+logger = logging.getLogger(__name__)
+
+
+def scale_one(factor):
+    """Return the factor itself."""
+    return factor
+
+
+def scale(value, factor):
+    """Multiply."""
+    return value * factor
+
+
+def begin():
+    """Return at once."""
+    return os.getpid()
+
+
+def wait_for_signal(early):
+    """Wait until a file says that Dagster holds the earlier result."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not SIGNAL.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("nobody saw the earlier result while this node was running")
+        time.sleep(0.02)
+    return early
+
+
+def train():
+    """Return a model of this run."""
+    return {"from": "this run"}
+
+
+def judge(model):
+    """Say which model was judged."""
+    return {"judged": model["from"]}
+
+
+def quote(model, score):
+    """Say which model and which score were seen."""
+    return {"model": model["from"], "score": score["judged"]}
+
+
+def count():
+    """Return three numbers."""
+    return [1, 2, 3]
+
+
+def double(numbers):
+    """Return the doubled numbers, and a note."""
+    return [2 * number for number in numbers], f"doubled {len(numbers)}"
+
+
+def say(total):
+    """Save nothing."""
+    logger.info("the total is %d", total)
+
+
+def environment():
+    """Return the variables that this process sees."""
+    return dict(os.environ)
+
+
+def log():
+    """Log in every way that people do."""
+    logger.debug("a detail")
+    logger.info("a step")
+    try:
+        raise KeyError("lost key")
+    except KeyError:
+        logger.warning("a problem", exc_info=True)
+    logging.getLogger("some.library").error("not %s", "good")
+    warnings.warn("an old habit", stacklevel=1)
+    print("a printed line")
+    return "logged"

@@ -1,0 +1,40 @@
+"""The registered pipelines."""
+
+from relay import nodes
+
+from kedro.pipeline import node, pipeline
+
+
+def register_pipelines():
+    """Return all pipelines by name."""
+    return {
+        "scaling": pipeline(
+            [
+                node(nodes.scale_one, "params:factor", "before", name="scale_before"),
+                node(nodes.scale, ["middle", "params:factor"], "after", name="scale_after"),
+            ]
+        ),
+        "streaming": pipeline(
+            [
+                node(nodes.begin, None, "early", name="begin"),
+                node(nodes.wait_for_signal, "early", "late", name="wait_for_signal"),
+            ]
+        ),
+        "versions": pipeline(
+            [
+                node(nodes.train, None, "model", name="train"),
+                node(nodes.judge, "model", "score", name="judge"),
+                node(nodes.quote, ["model", "score"], "quoted", name="quote"),
+            ]
+        ),
+        "memory": pipeline(
+            [
+                node(nodes.count, None, "numbers", name="count"),
+                node(nodes.double, "numbers", ["doubled", "double_note"], name="double"),
+                node(sum, "doubled", "total", name="add_up"),
+                node(nodes.say, "total", None, name="say"),
+            ]
+        ),
+        "environment": pipeline([node(nodes.environment, None, "environment", name="look_around")]),
+        "logging": pipeline([node(nodes.log, None, "logged", name="log")]),
+    }
