@@ -69,7 +69,7 @@ def spaceport(tmp_path) -> Path:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
+def pytest_runtest_makereport():
     """Turn every skip into a failure where KEDRO_PIPES_NO_SKIP=1: nothing may go untested."""
     outcome = yield
     report = outcome.get_result()

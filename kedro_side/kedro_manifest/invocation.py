@@ -13,6 +13,8 @@ EXTRAS_KEY = "kedro_pipes"
 PROTOCOL_VERSION = "1.0"
 """`major.minor`; a worker refuses another major version."""
 
+FRAMES_PARAM = "kedro_pipes_frames"
+"""Parameter of the Pipes messages that asks a worker for frames on its standard output."""
 CONTROL_VARIABLE = "KEDRO_PIPES_CONTROL_FD"
 """Descriptor of a pipe whose end of file tells a worker that the orchestrator is gone."""
 GRACE_VARIABLE = "KEDRO_PIPES_GRACE_S"

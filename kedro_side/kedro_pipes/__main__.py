@@ -6,10 +6,11 @@ Exit codes: 0 every node is finished; 1 something failed; 2 nothing was started.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesEnvVarParamsLoader
+from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesMappingParamsLoader
 from kedro_manifest.errors import InvocationError
 from kedro_manifest.invocation import decode_invocation
 
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     prepare_environment(Path.cwd())
     if options.invocation is not None:
         return _run_file(options.invocation)
-    params = PipesEnvVarParamsLoader()
+    params = PipesMappingParamsLoader(os.environ)
     if not params.is_dagster_pipes_process():
         sys.stderr.write(NOT_UNDER_PIPES)
         return 2
@@ -69,7 +70,7 @@ def _run_file(file: Path) -> int:
     return 0
 
 
-def _run_under_pipes(params: PipesEnvVarParamsLoader) -> int:
+def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
     """Run what the Pipes context asks for; a node's `sys.exit(0)` is a failure as well."""
     pipes = PipesContext(params, PipesDefaultContextLoader(), NumberedMessageWriter())
     PipesContext.set(pipes)

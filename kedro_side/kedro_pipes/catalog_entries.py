@@ -15,7 +15,7 @@ from typing import Any
 
 from kedro.io import CatalogConfigResolver
 from kedro_manifest.model import Dataset, DatasetKind
-from parse import Parser
+from parse import Parser  # type: ignore[import-untyped]
 from parse import compile as compile_pattern
 
 from kedro_pipes.redaction import public_json, redact_uri
@@ -177,7 +177,7 @@ def _import_class(full_name: str) -> Any:
     module, _, name = full_name.rpartition(".")
     try:
         return getattr(import_module(module), name, None)
-    except Exception:  # noqa: BLE001 - importing runs other people's code, which may raise anything
+    except Exception:  # Importing runs other people's code, which may raise anything.
         logging.getLogger(__name__).debug("Cannot import '%s'", full_name, exc_info=True)
         return None
 
@@ -186,7 +186,8 @@ def _make_resolver(config: dict[str, Any]) -> CatalogConfigResolver:
     try:
         # The default is named, because Kedro warns where it is not.
         return CatalogConfigResolver(
-            config=config, default_runtime_patterns={"{default}": {"type": "kedro.io.MemoryDataset"}}
+            config=config,
+            default_runtime_patterns={"{default}": {"type": "kedro.io.MemoryDataset"}},
         )
     except TypeError:  # Kedro before 1.0
         return CatalogConfigResolver(config=config)

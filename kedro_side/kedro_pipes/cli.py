@@ -5,16 +5,18 @@ Turns options into arguments and errors into one line and an exit code; does not
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
-from kedro_manifest.codec import decode_manifest, encode_manifest, write_manifest
+from kedro_manifest.codec import encode_manifest, write_manifest
 from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.model import Manifest
 
@@ -35,11 +37,20 @@ def pipes() -> None:
 
 @pipes.command()
 @click.option(
-    "-o", "--output", default="manifest.json", show_default=True, metavar="FILE",
-    help="Where to write it; `-` for standard output.",
+    "-o",
+    "--output",
+    default="manifest.json",
+    show_default=True,
+    metavar="FILE",
+    help="Where to write it; `-` for standard output, best with `python -m kedro_pipes export`: "
+    "`kedro` itself logs a line there first.",
 )
 @click.option(
-    "-p", "--pipeline", "pipelines", multiple=True, metavar="NAME",
+    "-p",
+    "--pipeline",
+    "pipelines",
+    multiple=True,
+    metavar="NAME",
     help="Export this registered pipeline only; repeat for several. Default: all.",
 )
 @click.option("-e", "--env", metavar="NAME", help="Kedro environment, such as `prod`.")
@@ -47,20 +58,25 @@ def pipes() -> None:
     "--conf-source", metavar="PATH", help="Configuration elsewhere: a directory, tar or zip."
 )
 @click.option(
-    "--params", default="", metavar="KEY=VALUE,…",
+    "--params",
+    default="",
+    metavar="KEY=VALUE,…",
     help="Parameters to merge over the project's, as in `kedro run --params`.",
 )
 @click.option(
-    "--parameter-values/--no-parameter-values", default=True,
+    "--parameter-values/--no-parameter-values",
+    default=True,
     help="Leave the parameters' default values out of the manifest.",
 )
 @click.option(
-    "--package", "package_name", metavar="NAME",
+    "--package",
+    "package_name",
+    metavar="NAME",
     help="Import name of an installed project, where there is no project directory.",
 )
 @click.pass_context
-def export(context: click.Context, output: str, **options: Any) -> None:
-    """Write the project's manifest: all that Dagster needs to know of it.
+def export(context: click.Context, /, output: str, **options: Any) -> None:
+    r"""Write the project's manifest: all that Dagster needs to know of it.
 
     The manifest lists pipelines, nodes, datasets, parameters and the resolved `dagster.yml`.
     Nothing is run and no data is read. Credentials never get in; secret-looking parameters
@@ -80,15 +96,14 @@ def export(context: click.Context, output: str, **options: Any) -> None:
     try:
         with _stdout_kept_clean() as stdout:
             manifest = _export(context, **options)
-            encoded = encode_manifest(manifest)
             if output == STDOUT:
-                stdout.write(encoded)
+                stdout.write(encode_manifest(manifest))
             else:
                 write_manifest(manifest, Path(output))
     except (KedroPipesError, OSError) as error:
         _explain(error)
         context.exit(1)
-    _say(_summary(decode_manifest(encoded), output))
+    _say(_summary(manifest, output))
 
 
 def main(arguments: list[str]) -> int:
@@ -113,6 +128,11 @@ def _export(context: click.Context, *, params: str, **options: Any) -> Manifest:
 
     from kedro_pipes.export import export_project  # noqa: PLC0415
 
+    # A project is many objects that all stay: looking for garbage among them takes a third of
+    # the time of an export, and the process ends soon.
+    gc.set_threshold(100_000, 50, 50)
+    # Kedro's call, not the project's: it would bury what the project itself warns of.
+    warnings.filterwarnings("ignore", message="register_new_resolver")
     option = next(each for each in context.command.params if each.name == "params")
     runtime_params = _split_params(context, option, params)
     options["pipelines"] = list(options["pipelines"]) or None

@@ -18,21 +18,17 @@ import msgspec
 from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline.node import Node as KedroNode
+from kedro_manifest.codec import content_hash
 from kedro_manifest.errors import DuplicateNameError, KedroPipesError, UnknownNameError
-from kedro_manifest.model import Dataset, Manifest, Node, Parameter, Pipeline, Project
+from kedro_manifest.model import Manifest, Node, Pipeline, Project
 from kedro_manifest.planning import PipelineGraph
 
-from kedro_pipes.catalog_entries import CatalogEntries, inline_credentials
+from kedro_pipes.catalog_entries import CatalogEntries
 from kedro_pipes.node_source import SourceReader
 from kedro_pipes.parameters import describe_parameters
-from kedro_pipes.project_loading import load_context, load_pipelines, open_project
-from kedro_pipes.redaction import (
-    SecretScrubber,
-    is_secret_key,
-    public_json,
-    redact_text,
-    string_leaves,
-)
+from kedro_pipes.project_loading import first_line, load_context, load_pipelines, open_project
+from kedro_pipes.redaction import public_json
+from kedro_pipes.scrubbing import known_secrets, scrub_manifest
 
 ORCHESTRATION_PATTERNS = ["dagster*", "dagster*/**", "**/dagster*"]
 """Where the config loader finds `dagster.yml`, in the way of Kedro's own patterns."""
@@ -98,14 +94,13 @@ def export_project(
         ],
         nodes=nodes,
         datasets=CatalogEntries(catalog).describe(_dataset_names(nodes)),
-        parameters=describe_parameters(
-            _read_config(loader, "parameters"), values=parameter_values
-        ),
+        parameters=describe_parameters(_read_config(loader, "parameters"), values=parameter_values),
         parameter_values=parameter_values,
         orchestration=_read_orchestration(loader),
     )
     _ = PipelineGraph(manifest).order  # Better refused here than when Dagster loads it.
-    return _scrub(manifest, _known_secrets(loader, catalog))
+    public = scrub_manifest(manifest, known_secrets(_read_config(loader, "credentials"), catalog))
+    return msgspec.structs.replace(public, content_hash=content_hash(public))
 
 
 def _choose(
@@ -197,10 +192,9 @@ def _read_config(
 def _configuration_error(
     key: str, loader: AbstractConfigLoader, error: Exception
 ) -> ConfigurationError:
-    first_line = (str(error).splitlines() or [""])[0]
     return ConfigurationError(
         f"Cannot read the {key} configuration in '{loader.conf_source}': "
-        f"{type(error).__name__}: {first_line}. Repair it, or name another place with "
+        f"{first_line(error)}. Repair it, or name another place with "
         "`--conf-source`, or another environment with `--env`."
     )
 
@@ -216,54 +210,3 @@ def _read_orchestration(loader: AbstractConfigLoader) -> dict[str, Any]:
     public = {key: value for key, value in config.items() if not str(key).startswith("_")}
     resolved: dict[str, Any] = public_json(public)
     return resolved
-
-
-def _known_secrets(
-    loader: AbstractConfigLoader, catalog: Mapping[str, Any]
-) -> Iterable[tuple[str, str]]:
-    """Resolved credentials, and what the environment calls a secret."""
-    yield from string_leaves(_read_config(loader, "credentials"))
-    for credentials in inline_credentials(catalog):
-        yield from string_leaves(credentials, "credentials")
-    yield from ((key, value) for key, value in os.environ.items() if is_secret_key(key))
-
-
-def _scrub(manifest: Manifest, secrets: Iterable[tuple[str, str]]) -> Manifest:
-    """Replace known secrets in all that is not a name: belt and braces behind the allow-lists.
-
-    Names come from the code and from the catalog's keys, and both sides refer by them.
-    """
-    scrubber = SecretScrubber(secrets, _names(manifest))
-    return msgspec.structs.replace(
-        manifest,
-        nodes=[_scrub_node(node, scrubber) for node in manifest.nodes],
-        datasets=[_scrub_dataset(dataset, scrubber) for dataset in manifest.datasets],
-        parameters=[_scrub_parameter(parameter, scrubber) for parameter in manifest.parameters],
-        orchestration=scrubber.json(manifest.orchestration),
-    )
-
-
-def _names(manifest: Manifest) -> Iterable[str]:
-    yield from (manifest.project.name, manifest.project.package_name)
-    yield from (pipeline.name for pipeline in manifest.pipelines)
-    yield from (dataset.name for dataset in manifest.datasets)
-    for node in manifest.nodes:
-        yield from (node.name, *node.tags)
-
-
-def _scrub_node(node: Node, scrubber: SecretScrubber) -> Node:
-    doc = scrubber.text(redact_text(node.doc)) if node.doc else None
-    return msgspec.structs.replace(node, doc=doc)
-
-
-def _scrub_dataset(dataset: Dataset, scrubber: SecretScrubber) -> Dataset:
-    return msgspec.structs.replace(
-        dataset,
-        uri=scrubber.text(dataset.uri) if dataset.uri else None,
-        layer=scrubber.text(dataset.layer) if dataset.layer else None,
-        metadata=scrubber.json(dataset.metadata),
-    )
-
-
-def _scrub_parameter(parameter: Parameter, scrubber: SecretScrubber) -> Parameter:
-    return msgspec.structs.replace(parameter, value=scrubber.json(parameter.value))

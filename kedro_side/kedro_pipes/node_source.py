@@ -9,7 +9,7 @@ import ast
 import hashlib
 import inspect
 import linecache
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,11 @@ class SourceReader:
     def _describe(self, definition: Any) -> FunctionSource:
         doc = inspect.getdoc(definition)
         try:
-            lines, line = self._lines(definition)
-            path = self._relative_path(inspect.getsourcefile(definition))
+            file, lines, line = self._find(definition)
         except (OSError, TypeError, IndexError, SyntaxError):
             # Built in, typed at a prompt, or changed on disk since it was imported.
             return FunctionSource(function=qualified_name(definition), doc=doc or None)
+        path = self._relative_path(file)
         return FunctionSource(
             function=qualified_name(definition),
             doc=doc or None,
@@ -63,8 +63,8 @@ class SourceReader:
             hash=hashlib.sha256("".join(lines).encode()).hexdigest(),
         )
 
-    def _lines(self, definition: Any) -> tuple[list[str], int]:
-        """Return the source lines and the first one's number.
+    def _find(self, definition: Any) -> tuple[str | None, list[str], int]:
+        """Return file, source lines and the first one's number.
 
         `inspect` splits each function into tokens; parsing each file once is far quicker.
         """
@@ -73,14 +73,15 @@ class SourceReader:
             first = code.co_firstlineno
             lines, ends = self._parsed(code.co_filename)
             if first in ends:
-                return lines[first - 1 : ends[first]], first
-        return inspect.getsourcelines(definition)
+                return code.co_filename, lines[first - 1 : ends[first]], first
+        lines, first = inspect.getsourcelines(definition)
+        return inspect.getsourcefile(definition), lines, first
 
     def _parsed(self, file: str) -> tuple[list[str], dict[int, int]]:
         """Return a file's lines, and the last line of each function by its first one."""
         if file not in self._modules:
             lines = linecache.getlines(file)
-            self._modules[file] = (lines, dict(_functions(ast.parse("".join(lines)))))
+            self._modules[file] = (lines, dict(_functions([ast.parse("".join(lines))])))
         return self._modules[file]
 
     def _relative_path(self, file: str | None) -> str | None:
@@ -89,9 +90,7 @@ class SourceReader:
         if file not in self._files:
             path = Path(file).resolve()
             inside = path.is_relative_to(self._project_path) and "site-packages" not in path.parts
-            self._files[file] = (
-                path.relative_to(self._project_path).as_posix() if inside else None
-            )
+            self._files[file] = path.relative_to(self._project_path).as_posix() if inside else None
         return self._files[file]
 
 
@@ -102,12 +101,15 @@ def qualified_name(definition: Any) -> str:
     return f"{module}:{getattr(definition, '__qualname__', type(definition).__qualname__)}"
 
 
-def _functions(tree: ast.AST) -> Iterator[tuple[int, int]]:
-    for each in ast.walk(tree):
+def _functions(statements: Iterable[ast.AST]) -> Iterator[tuple[int, int]]:
+    """Yield first and last line of every function; only statements can hold one."""
+    for each in statements:
         if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
             # Python counts a function from its first decorator on.
             first = min([each.lineno, *(line.lineno for line in each.decorator_list)])
             yield first, each.end_lineno or each.lineno
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _functions(getattr(each, block, ()))
 
 
 def _definition(function: Any) -> Any:

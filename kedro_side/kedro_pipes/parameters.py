@@ -50,6 +50,10 @@ def _type_of(value: Any) -> ParameterType:
         return "other"
     # A bool is an int to Python, so it has to be asked first.
     kinds: dict[type, ParameterType] = {
-        bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"
+        bool: "boolean",
+        int: "integer",
+        float: "number",
+        str: "string",
+        type(None): "null",
     }
     return next(name for kind, name in kinds.items() if isinstance(value, kind))

@@ -5,18 +5,30 @@ The only place of the exporter that knows how Kedro's versions differ in loading
 
 from __future__ import annotations
 
+import sys
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+from kedro.framework import project as kedro_project
 from kedro.framework.context import KedroContext
 from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from kedro.framework.startup import (
+    ProjectMetadata,
+    _get_project_metadata,
+    bootstrap_project,
+)
 from kedro.pipeline import Pipeline
-from kedro.utils import find_kedro_project
 from kedro_manifest.errors import KedroPipesError
+
+try:
+    from kedro.utils import find_kedro_project
+except ImportError:  # Kedro before 1.0
+    from kedro.utils import (  # type: ignore[attr-defined, no-redef]
+        _find_kedro_project as find_kedro_project,
+    )
 
 try:
     from kedro.framework.session.service_session import KedroServiceSession
@@ -55,11 +67,10 @@ def open_project(project_path: Path | None, package_name: str | None) -> OpenedP
         ProjectLoadError: The project's settings cannot be imported.
     """
     if package_name is not None:
-        with_cause = f"package '{package_name}'"
         try:
             configure_project(package_name)
         except Exception as error:
-            raise _load_error(with_cause, error) from error
+            raise _load_error(f"package '{package_name}'", error) from error
         path = (project_path or Path.cwd()).resolve()
         return OpenedProject(path=path, name=package_name, package_name=package_name)
     found = find_kedro_project((project_path or Path.cwd()).expanduser().resolve())
@@ -70,7 +81,11 @@ def open_project(project_path: Path | None, package_name: str | None) -> OpenedP
             "installed package with `python -m kedro_pipes export --package NAME`."
         )
     try:
-        metadata = bootstrap_project(found)
+        metadata = _get_project_metadata(found)
+        # Kedro's command line has done this already, and doing it again takes a while.
+        configured = cast("str | None", kedro_project.PACKAGE_NAME)
+        if metadata.package_name != configured or not _is_importable(metadata):
+            metadata = bootstrap_project(found)
     except Exception as error:
         raise _load_error(f"project '{found}'", error) from error
     return OpenedProject(
@@ -108,9 +123,10 @@ def load_context(
             conf_source=conf_source,
             **{params: runtime_params},
         )
-        return classic.load_context()
+        context: KedroContext = classic.load_context()
     except Exception as error:
         raise _load_error(f"the context of project '{project.name}'", error) from error
+    return context
 
 
 def load_pipelines(project: OpenedProject) -> dict[str, Pipeline]:
@@ -125,9 +141,18 @@ def load_pipelines(project: OpenedProject) -> dict[str, Pipeline]:
         raise _load_error(f"the pipelines of project '{project.name}'", error) from error
 
 
+def _is_importable(metadata: ProjectMetadata) -> bool:
+    return str(metadata.source_dir) in sys.path
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's type and the first line of its message, without a full stop."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
+
+
 def _load_error(what: str, error: Exception) -> ProjectLoadError:
-    first_line = (str(error).splitlines() or [""])[0]
     return ProjectLoadError(
-        f"Cannot load {what}: {type(error).__name__}: {first_line}. Install what is missing in "
+        f"Cannot load {what}: {first_line(error)}. Install what is missing in "
         "this environment, or repair the line that the traceback ends with; then export again."
     )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Any
 
@@ -51,7 +52,7 @@ def is_secret_key(key: str, value: Any = None) -> bool:
     suspects = _SECRET_WORDS.intersection(words)
     if isinstance(value, (int, float)):
         suspects -= _COUNTED_WORDS
-    return bool(suspects) or any(pair in _SECRET_PAIRS for pair in zip(words, words[1:]))
+    return bool(suspects) or not _SECRET_PAIRS.isdisjoint(pairwise(words))
 
 
 def redact_uri(uri: str) -> str:

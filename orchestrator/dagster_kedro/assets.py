@@ -32,6 +32,7 @@ def kedro_assets(
     retry_policy: dg.RetryPolicy | None = None,
     pool: str | None = None,
     op_tags: dict[str, Any] | None = None,
+    check_specs: Sequence[dg.AssetCheckSpec] | None = None,
 ) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
     """Make one multi-asset of everything that a project's nodes write.
 
@@ -43,6 +44,7 @@ def kedro_assets(
         retry_policy: Of the step.
         pool: Dagster's concurrency pool of the step.
         op_tags: Tags of the op, such as `dagster-k8s/config`.
+        check_specs: Asset checks that node code reports through Pipes.
 
     Returns:
         A decorator for a function of `context` and the resource that yields what
@@ -63,7 +65,8 @@ def kedro_assets(
         name=name,
         retry_policy=retry_policy,
         pool=pool,
-        op_tags=op_tags or {},
+        op_tags=op_tags,
+        check_specs=check_specs,
     )
 
 

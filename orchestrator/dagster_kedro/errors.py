@@ -29,6 +29,13 @@ class WorkerExitedError(GroupFailedError):
     """
 
 
+class WorkerOutOfMemoryError(WorkerExitedError):
+    """The kernel, or the container engine, killed the worker for want of memory.
+
+    Cure: give the group more memory, run fewer groups at a time, or split the node.
+    """
+
+
 class WorkerNotStartedError(GroupFailedError):
     """The worker could not be started.
 
@@ -45,6 +52,17 @@ class ChannelIncompleteError(GroupFailedError):
 
 class OutputNotSavedError(GroupFailedError):
     """The worker ended well, but never reported a selected output as saved."""
+
+
+class CheckNotReportedError(GroupFailedError):
+    """The worker ended well, but never reported a selected asset check."""
+
+
+class BlockingCheckFailedError(GroupFailedError):
+    """A blocking asset check failed, so that nothing downstream of it may run.
+
+    Cure: in the data; what was saved before the check stays materialized.
+    """
 
 
 class RunFailedError(KedroPipesError):

@@ -6,6 +6,8 @@ since Dagster's resource classes read them.
 """
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,6 +15,7 @@ from pydantic import Field
 
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.index import index_of_step
+from dagster_kedro.programs import stream_program
 from dagster_kedro.run import KedroRun, RunSettings
 
 
@@ -40,6 +43,32 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
     log_level: str = Field(
         default="INFO", description="Lowest level of the nodes' log records that reach Dagster."
     )
+
+    def run_program(
+        self,
+        context: dg.AssetExecutionContext,
+        command: list[str],
+        *,
+        extras: dict[str, Any] | None = None,
+        working_dir: str | None = None,
+    ) -> Iterator[Any]:
+        """Run any other program that speaks Dagster Pipes, under the same contract of success.
+
+        Args:
+            context: Of a step that materializes assets of any kind.
+            command: The program and its arguments.
+            extras: What the program is told besides the Pipes context.
+            working_dir: Where it runs. Default: the working directory.
+
+        Yields:
+            What the program reports, while it runs.
+
+        Raises:
+            GroupFailedError: It failed, or did not report every selected asset.
+        """
+        return stream_program(
+            context, self.client, command, extras or {}, Path(working_dir or Path.cwd())
+        )
 
     def run(self, context: dg.AssetExecutionContext) -> KedroRun:
         """Return the step's selected assets, planned and ready to `stream()`.

@@ -6,6 +6,7 @@ every selected output was reported saved. Everything else raises with the reason
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -26,11 +27,14 @@ from kedro_manifest.names import strip_transcoding
 from dagster_kedro.channel import Message
 from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.errors import (
+    BlockingCheckFailedError,
     ChannelIncompleteError,
+    CheckNotReportedError,
     GroupFailedError,
     NodeFailedError,
     OutputNotSavedError,
     WorkerExitedError,
+    WorkerOutOfMemoryError,
 )
 from dagster_kedro.metadata import metadata_from_pipes
 
@@ -49,16 +53,46 @@ Outcome = LogLine | dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.Ass
 """What a step does with a message: log it, or yield it to Dagster."""
 
 
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker has to report before its group counts as done."""
+
+    name: str
+    """What was run, for people: `group 'train'`."""
+    assets: dict[dg.AssetKey, str]
+    """What each selected asset is, for people: `dataset 'model'`."""
+    checks: dict[dg.AssetCheckKey, bool] = {}
+    """Each selected check, and whether it blocks what is downstream."""
+    besides: dict[str, dg.AssetKey] = {}
+    """Datasets that are saved though nobody selected them, because their node has to run."""
+
+
+def expected_of(
+    invocation: Invocation,
+    checks: Mapping[dg.AssetCheckKey, bool],
+    besides: dict[str, dg.AssetKey],
+) -> Expected:
+    """Return what the worker of an invocation has to report."""
+    assets = {
+        **{key: f"dataset '{name}'" for name, key in invocation.dataset_assets.items()},
+        **{key: f"node '{name}'" for name, key in invocation.node_assets.items()},
+    }
+    by_key = {dg.AssetKey.from_escaped_user_string(key): what for key, what in assets.items()}
+    return Expected(
+        name=f"group '{invocation.group}'",
+        assets=by_key,
+        checks={key: blocks for key, blocks in checks.items() if key.asset_key in by_key},
+        besides=besides,
+    )
+
+
 class GroupResults:
     """Takes the messages of one worker, and judges it when it has ended."""
 
-    def __init__(self, invocation: Invocation) -> None:
-        self._invocation = invocation
-        self._selected = {
-            **{key: f"dataset '{name}'" for name, key in invocation.dataset_assets.items()},
-            **{key: f"node '{name}'" for name, key in invocation.node_assets.items()},
-        }
-        self._saved: set[str] = set()
+    def __init__(self, expected: Expected) -> None:
+        self._expected = expected
+        self._saved: set[dg.AssetKey] = set()
+        self._checked: set[dg.AssetCheckKey] = set()
+        self._blocked_by: list[str] = []
         self._failure: NodeFailed | None = None
         self._exception: dict[str, Any] | None = None
         self._problems: list[str] = []
@@ -89,12 +123,16 @@ class GroupResults:
             WorkerExitedError: It exited with a code or by a signal, and gave no reason.
             ChannelIncompleteError: Not every message arrived, or one made no sense.
             OutputNotSavedError: A selected output was never reported saved.
+            CheckNotReportedError: A selected check was never reported.
+            BlockingCheckFailedError: A blocking check failed.
         """
-        group = f"group '{self._invocation.group}'"
+        group = self._expected.name
         if self._failure is not None:
             raise NodeFailedError(_describe_failure(self._failure))
         if self._exception is not None:
             raise GroupFailedError(_describe_exception(group, self._exception))
+        if ended.out_of_memory:
+            raise WorkerOutOfMemoryError(_describe_exit(group, ended, output))
         if not ended.is_clean:
             raise WorkerExitedError(_describe_exit(group, ended, output))
         if defects or self._problems:
@@ -102,11 +140,24 @@ class GroupResults:
                 f"Cannot trust the result of {group}: {'; '.join(defects + self._problems)}. "
                 f"Run it again.{_quote(output)}"
             )
-        unsaved = [name for key, name in self._selected.items() if key not in self._saved]
+        self._judge_outputs(group)
+
+    def _judge_outputs(self, group: str) -> None:
+        unsaved = [what for key, what in self._expected.assets.items() if key not in self._saved]
         if unsaved:
             raise OutputNotSavedError(
                 f"Cannot complete {group}: its worker ended well, but never reported "
                 f"{', '.join(unsaved)} as done. See whether a hook or a branch skips it."
+            )
+        unreported = [key.name for key in self._expected.checks if key not in self._checked]
+        if unreported:
+            raise CheckNotReportedError(
+                f"Cannot complete {group}: its worker ended well, but never reported the asset "
+                f"check {', '.join(map(repr, unreported))}. Report it, or do not select it."
+            )
+        if self._blocked_by:
+            raise BlockingCheckFailedError(
+                f"Nothing downstream of {group} is run: {'; '.join(self._blocked_by)}."
             )
 
     def _opened(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -127,16 +178,14 @@ class GroupResults:
         yield LogLine(str(params["message"]), level if level in _LEVELS else "info")
 
     def _materialization(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
-        key = params["asset_key"]
-        asset_key = dg.AssetKey.from_escaped_user_string(key)
+        asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
         metadata = metadata_from_pipes(params.get("metadata") or {})
-        if key not in self._selected:
-            # Dagster refuses a result for what was not selected, but takes the fact.
+        if asset_key not in self._expected.assets:
             yield dg.AssetMaterialization(asset_key, metadata=metadata)
             return
-        if key in self._saved:
+        if asset_key in self._saved:
             return
-        self._saved.add(key)
+        self._saved.add(asset_key)
         version = params.get("data_version")
         yield dg.MaterializeResult(
             asset_key=asset_key,
@@ -145,11 +194,22 @@ class GroupResults:
         )
 
     def _check(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
+        asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
+        key = dg.AssetCheckKey(asset_key, params["check_name"])
+        severity = dg.AssetCheckSeverity(params["severity"])
+        if key not in self._expected.checks:
+            yield LogLine(f"Check '{key.name}' of '{asset_key.to_user_string()}' is not selected.")
+            return
+        self._checked.add(key)
+        blocks = self._expected.checks[key] and severity == dg.AssetCheckSeverity.ERROR
+        if blocks and not params["passed"]:
+            what = asset_key.to_user_string()
+            self._blocked_by.append(f"blocking check '{key.name}' of '{what}' failed")
         yield dg.AssetCheckResult(
-            asset_key=dg.AssetKey.from_escaped_user_string(params["asset_key"]),
-            check_name=params["check_name"],
+            asset_key=asset_key,
+            check_name=key.name,
             passed=params["passed"],
-            severity=dg.AssetCheckSeverity(params["severity"]),
+            severity=severity,
             metadata=metadata_from_pipes(params.get("metadata") or {}),
         )
 
@@ -160,10 +220,21 @@ class GroupResults:
             return
         if isinstance(event, NodeFailed):
             self._failure = event
-        if isinstance(event, DatasetSaved) and event.version is not None:
-            self.versions[strip_transcoding(event.dataset)] = event.version
+        if isinstance(event, DatasetSaved):
+            yield from self._dataset_saved(event)
         if line := describe_event(event):
             yield line
+
+    def _dataset_saved(self, event: DatasetSaved) -> Iterator[Outcome]:
+        dataset = strip_transcoding(event.dataset)
+        if event.version is not None:
+            self.versions[dataset] = event.version
+        if dataset in self._expected.besides:
+            # Dagster refuses a result for what was not selected, but takes the fact.
+            metadata = metadata_from_pipes(event.metadata)
+            yield dg.AssetMaterialization(
+                self._expected.besides[dataset], metadata={**metadata, "kedro/node": event.node}
+            )
 
     def _external_stream(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         yield LogLine(f"{params['stream']}: {params['text']}", "debug")
@@ -217,13 +288,25 @@ def _describe_exception(group: str, exception: dict[str, Any]) -> str:
 
 
 def _describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
+    peak = ""
+    if ended.peak_memory_bytes is not None:
+        peak = f" Its largest memory was {ended.peak_memory_bytes / 2**20:,.0f} MiB."
     if ended.stopped:
         how = "was stopped"
+    elif ended.out_of_memory:
+        how = "was killed by the kernel for want of memory"
     elif ended.signal is not None:
-        how = f"was killed by signal {ended.signal}"
+        how = f"was killed by {_signal_name(ended.signal)}"
     else:
         how = f"exited with code {ended.code}"
-    return f"The worker of {group} {how} without giving a reason.{_quote(output)}"
+    return f"The worker of {group} {how} without giving a reason.{peak}{_quote(output)}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
 
 
 def _quote(output: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -14,15 +14,13 @@ from kedro_manifest.invocation import Invocation, encode_invocation
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.planning import Group, Plan, needed_nodes, outputs_of, plan_groups
 
-from dagster_kedro.channel import MessageStream
-from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.attempts import Finished, finished_before, yield_again
+from dagster_kedro.clients.base import KedroClient, WorkerLaunch
 from dagster_kedro.errors import RunFailedError
 from dagster_kedro.index import AssetIndex
-from dagster_kedro.results import GroupResults, LogLine, Outcome
+from dagster_kedro.results import LogLine, Outcome, expected_of
 from dagster_kedro.scheduling import GroupScheduler
-
-_SHORTEST_WAIT_S = 0.005
-_LONGEST_WAIT_S = 0.05
+from dagster_kedro.worker_session import run_worker
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +48,12 @@ class KedroRun:
         self._client = client
         self._settings = settings
         self._kedro_run_id = kedro_run_id(context)
-        assets = [index.by_key[key] for key in context.selected_asset_keys]
-        self._datasets = {asset.name for asset in assets if not asset.is_node}
-        self._nodes = {asset.name for asset in assets if asset.is_node}
-        self._versions: dict[str, str] = {}
+        self._checks = selected_checks(context)
+        self._finished = finished_before(context)
+        selected = context.selected_asset_keys
+        self._datasets, self._nodes = _names_of(index, selected - self._finished.keys())
+        self._versions = _versions(index, self._finished)
+        """Version of each versioned dataset that this run or its earlier attempts saved."""
         self.plan: Plan = plan_groups(
             index.graph, needed_nodes(index.graph, self._datasets, self._nodes)
         )
@@ -69,18 +69,26 @@ class KedroRun:
             GroupFailedError: One group failed.
             RunFailedError: Several did. Whatever was yielded before stays materialized.
         """
-        log = self._context.log
-        log.info(
-            f"Kedro run {self._kedro_run_id}: {len(self.plan.nodes)} nodes in "
-            f"{len(self.plan.groups)} groups, at most {self._settings.max_concurrent} at a time."
-        )
+        self._context.log.info(self._summary())
+        yield from self._kept_results()
         scheduler = GroupScheduler(self.plan, self._settings.max_concurrent)
-        for outcome in scheduler.outcomes(self._run_group):
-            if isinstance(outcome, LogLine):
-                log.log(outcome.level.upper(), outcome.message)
-            else:
-                yield outcome
+        yield from logged(self._context, scheduler.outcomes(self._run_group))
         self._raise_failures(scheduler)
+
+    def _summary(self) -> str:
+        kept = f"; {len(self._finished)} assets are kept" if self._finished else ""
+        return (
+            f"Kedro run {self._kedro_run_id}: {len(self.plan.nodes)} nodes in "
+            f"{len(self.plan.groups)} groups, at most {self._settings.max_concurrent} at a time"
+            f"{kept}."
+        )
+
+    def _kept_results(self) -> Iterator[dg.MaterializeResult[Any]]:
+        """Tell Dagster of what a run that this one resumes has made, in topological order."""
+        for key in self._index.by_key:
+            finished = self._finished.get(key)
+            if finished is not None and not finished.in_this_run:
+                yield yield_again(key, finished)
 
     def _raise_failures(self, scheduler: GroupScheduler) -> None:
         if not scheduler.failures:
@@ -98,24 +106,15 @@ class KedroRun:
         self, group: Group, emit: Callable[[Outcome], None], stop: threading.Event
     ) -> None:
         invocation = self._invocation(group)
-        results = GroupResults(invocation)
-        stream = MessageStream()
+        keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
         launch = WorkerLaunch(
             group=group.name,
-            context_data=dict(self._context_data(invocation)),
+            context_data=pipes_context(self._context, keys, encode_invocation(invocation)),
             project_dir=self._index.project.project_dir,
             python=self._index.project.python,
         )
-
-        def take(lines: list[bytes]) -> None:
-            for line in lines:
-                for message in stream.feed(line):
-                    for outcome in results.outcomes(message):
-                        emit(outcome)
-
-        with self._client.launch(launch) as worker:
-            ended = _follow(worker, take, stop)
-            results.judge(ended, stream.defects(), [] if ended.is_clean else worker.last_output())
+        expected = expected_of(invocation, self._checks, self._saved_besides(group))
+        results = run_worker(self._client, launch, expected, emit, stop)
         # One thread writes here before any thread that reads it is started.
         self._versions.update(results.versions)
 
@@ -146,6 +145,16 @@ class KedroRun:
             log_level=self._settings.log_level,
         )
 
+    def _saved_besides(self, group: Group) -> dict[str, dg.AssetKey]:
+        """Datasets that the group's nodes save on the way; memory is gone when they end."""
+        graph = self._index.graph
+        made = (name for node in group.nodes for name in outputs_of(graph.nodes[node]))
+        return {
+            name: self._index.key_of_dataset[name]
+            for name in made
+            if name not in self._datasets and not graph.is_memory(name)
+        }
+
     def _load_versions(self, group: Group, made: set[str]) -> dict[str, str]:
         """Pin what an earlier group of this run saved: unpinned, Kedro loads the latest."""
         pinned = {
@@ -156,36 +165,45 @@ class KedroRun:
         }
         return {**pinned, **self._settings.load_versions}
 
-    def _context_data(self, invocation: Invocation) -> PipesContextData:
-        context = self._context
-        keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
-        return PipesContextData(
-            asset_keys=keys,
-            code_version_by_asset_key=dict.fromkeys(keys),
-            provenance_by_asset_key=dict.fromkeys(keys),
-            partition_key=context.partition_key if context.has_partition_key else None,
-            partition_key_range=None,
-            partition_time_window=None,
-            run_id=context.run_id,
-            job_name=context.job_name,
-            retry_number=context.retry_number,
-            extras=encode_invocation(invocation),
-        )
+
+def logged(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> Iterator[Any]:
+    """Write the log lines among some outcomes to the run's log; yield the rest."""
+    for outcome in outcomes:
+        if isinstance(outcome, LogLine):
+            context.log.log(outcome.level.upper(), outcome.message)
+        else:
+            yield outcome
 
 
-def _follow(
-    worker: Worker, take: Callable[[list[bytes]], None], stop: threading.Event
-) -> WorkerExit:
-    """Hand on a worker's lines until it has ended; stop it when asked to."""
-    wait_s = _SHORTEST_WAIT_S
-    while (ended := worker.poll()) is None:
-        lines = worker.read_lines()
-        take(lines)
-        wait_s = _SHORTEST_WAIT_S if lines else min(wait_s * 2, _LONGEST_WAIT_S)
-        if stop.wait(wait_s):
-            worker.stop()
-    take(worker.read_rest())
-    return ended
+def pipes_context(
+    context: dg.AssetExecutionContext, asset_keys: Sequence[str], extras: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the Pipes context of one worker: of its own assets only, however large the step.
+
+    Args:
+        context: The step's.
+        asset_keys: Escaped keys of the assets that the worker reports to.
+        extras: What else the worker is told.
+    """
+    data = PipesContextData(
+        asset_keys=asset_keys,
+        code_version_by_asset_key=dict.fromkeys(asset_keys),
+        provenance_by_asset_key=dict.fromkeys(asset_keys),
+        partition_key=context.partition_key if context.has_partition_key else None,
+        partition_key_range=None,
+        partition_time_window=None,
+        run_id=context.run_id,
+        job_name=context.job_name,
+        retry_number=context.retry_number,
+        extras=extras,
+    )
+    return dict(data)
+
+
+def selected_checks(context: dg.AssetExecutionContext) -> dict[dg.AssetCheckKey, bool]:
+    """Return the selected checks of a step, and whether each blocks."""
+    blocking = {spec.key: spec.blocking for spec in context.assets_def.check_specs}
+    return {key: blocking[key] for key in context.selected_asset_check_keys}
 
 
 def kedro_run_id(context: dg.AssetExecutionContext) -> str:
@@ -198,3 +216,18 @@ def kedro_run_id(context: dg.AssetExecutionContext) -> str:
     created = record.create_timestamp if record else datetime.now(tz=timezone.utc)
     moment = created.astimezone(timezone.utc) + timedelta(milliseconds=context.retry_number)
     return f"{moment:%Y-%m-%dT%H.%M.%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _names_of(index: AssetIndex, keys: set[dg.AssetKey]) -> tuple[set[str], set[str]]:
+    """Return Kedro's names of some assets: datasets, and nodes without outputs."""
+    assets = [index.by_key[key] for key in keys]
+    datasets = {asset.name for asset in assets if not asset.is_node}
+    return datasets, {asset.name for asset in assets if asset.is_node}
+
+
+def _versions(index: AssetIndex, finished: dict[dg.AssetKey, Finished]) -> dict[str, str]:
+    return {
+        index.by_key[key].name: asset.version
+        for key, asset in finished.items()
+        if asset.version is not None
+    }

@@ -45,9 +45,7 @@ def step_{number:05}(data, factor):
     return {{"step": {number}, "factor": factor, "before": data}}
 '''
 
-NODE = (
-    '    node(step_{number:05}, ["{before}", "params:factor"], "{after}", name="step_{number:05}"),\n'
-)
+NODE = '    node(step_{number:05}, ["{before}", "params:factor"], "{after}", name="step_{number:05}"),\n'
 
 FACTORIES = """\
 "{part}_text_{number}":
@@ -90,7 +88,9 @@ def write_project(folder: Path, nodes: int, pipelines: int, *, explicit: int = 0
     for part in range(pipelines):
         numbers = range(part * nodes // pipelines, (part + 1) * nodes // pipelines)
         (package / f"pipelines/part_{part:03}.py").write_text(_module(part, numbers))
-    entries = "".join(ENTRY.format(name=_dataset_of(number, nodes, pipelines)) for number in range(explicit))
+    entries = "".join(
+        ENTRY.format(name=_dataset_of(number, nodes, pipelines)) for number in range(explicit)
+    )
     (folder / "conf/base/catalog.yml").write_text(FACTORIES + entries)
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +16,15 @@ from dagster_kedro import KedroPipesResource, KedroProject, KedroSubprocessClien
 
 REPOSITORY = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns("__pycache__", "data", ".kedro-pipes", "manifest.json", ".env")
+
+DEFINITIONS = """\
+from pathlib import Path
+
+from dagster_kedro import KedroProject, build_definitions
+
+project = KedroProject(Path(__file__).parent, python={python!r})
+defs = build_definitions(project)
+"""
 
 
 class FinishedRun:
@@ -137,6 +147,16 @@ def read_json():
     return lambda folder, name: json.loads((folder / "data" / f"{name}.json").read_text())
 
 
+@pytest.fixture(scope="session")
+def write_definitions():
+    """Write a plain `definitions.py` beside a project, as in the README."""
+
+    def write(folder: Path, python: Path) -> None:
+        (folder / "definitions.py").write_text(DEFINITIONS.format(python=str(python)))
+
+    return write
+
+
 @pytest.fixture
 def dagster_command(tmp_path):
     """Run one of Dagster's own commands, with an instance of its own."""
@@ -145,7 +165,7 @@ def dagster_command(tmp_path):
 
     def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [Path(os.sys.executable).with_name("dagster"), *arguments],
+            [Path(sys.executable).with_name("dagster"), *arguments],
             cwd=folder,
             env={**os.environ, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1"},
             capture_output=True,

@@ -54,7 +54,7 @@ def test_failure_while_loading(around):
 
     assert not run.success
     assert "Node 'load' failed while loading 'absent': DatasetError:" in run.error
-    assert [] == run.materialized
+    assert run.materialized == []
 
 
 def test_failure_while_saving(around):
@@ -63,7 +63,7 @@ def test_failure_while_saving(around):
 
     assert not run.success
     assert "Node 'save' failed while saving 'never_saved': DatasetError:" in run.error
-    assert [] == run.materialized
+    assert run.materialized == []
 
 
 def test_exit_with_zero(around):
@@ -72,4 +72,4 @@ def test_exit_with_zero(around):
 
     assert not run.success
     assert "Node 'leave' failed while running it: SystemExit: 0" in run.error
-    assert [] == run.materialized
+    assert run.materialized == []

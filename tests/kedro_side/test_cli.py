@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -208,8 +209,6 @@ def test_no_project_here(tmp_path, try_export):
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory) -> Path:
     """The project as `kedro package` ships it: an installed wheel and an archive of conf."""
-    from subprocess import run
-
     folder = tmp_path_factory.mktemp("packaged")
     source = Path(__file__).parents[1] / "projects/spaceport"
     project = folder / "source"
@@ -218,12 +217,16 @@ def packaged(tmp_path_factory) -> Path:
     for command, place in (
         ([kedro, "package"], project),
         (
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-            + ["--target", folder / "site", "--find-links", project / "dist", "spaceport"],
+            [
+                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
+                *("--target", folder / "site", "--find-links", project / "dist", "spaceport"),
+            ],
             folder,
         ),
     ):
-        result = run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
+        result = subprocess.run(
+            command, cwd=place, capture_output=True, text=True, timeout=300, check=False
+        )
         assert result.returncode == 0, result.stdout + result.stderr
     shutil.copy(project / "dist/conf-spaceport.tar.gz", folder)
     shutil.copytree(project / "conf", folder / "conf")
@@ -254,9 +257,7 @@ def test_packaged_project(packaged, tmp_path, export, conf_source):
 @pytest.mark.slow
 def test_packaged_project_without_configuration(packaged, tmp_path, try_export):
     """A packaged project brings no configuration: the error names `--conf-source`."""
-    result = try_export(
-        tmp_path, "--package", "spaceport", PYTHONPATH=str(packaged / "site")
-    )
+    result = try_export(tmp_path, "--package", "spaceport", PYTHONPATH=str(packaged / "site"))
 
     assert result.returncode == 1
     assert "--conf-source" in result.stderr.splitlines()[-1]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from kedro.io import CatalogConfigResolver
 from kedro_manifest.codec import decode_manifest, encode_manifest
 from kedro_manifest.model import Manifest
+from kedro_pipes.catalog_entries import CatalogEntries
 
 REPOSITORY = Path(__file__).parents[2]
 RECORDED = REPOSITORY / "tests/manifest/fixtures/spaceport-1.0.json"
@@ -58,14 +60,14 @@ def test_manifest_is_what_was_recorded(spaceport, export):
 
 def test_pipelines_nodes_and_datasets_agree_with_kedros_snapshot(spaceport, export, run_command):
     """Kedro's own inspection sees the same pipelines, nodes, sources and files."""
-    result = run_command(
-        [sys.executable, "-c", SNAPSHOT, spaceport, "snapshot.json"], spaceport
-    )
+    result = run_command([sys.executable, "-c", SNAPSHOT, spaceport, "snapshot.json"], spaceport)
     assert result.returncode == 0, result.stderr
     snapshot = json.loads((spaceport / "snapshot.json").read_text())
     manifest = export(spaceport)
 
-    pipelines = {each["name"]: sorted(n["name"] for n in each["nodes"]) for each in snapshot["pipelines"]}
+    pipelines = {
+        each["name"]: sorted(n["name"] for n in each["nodes"]) for each in snapshot["pipelines"]
+    }
     assert pipelines == {each["name"]: each["nodes"] for each in manifest["pipelines"]}
 
     nodes = by_name(manifest["nodes"])
@@ -86,7 +88,9 @@ def test_pipelines_nodes_and_datasets_agree_with_kedros_snapshot(spaceport, expo
         assert snapshot["datasets"][name]["type"] == datasets[name]["type"]
         filepath = snapshot["datasets"][name]["filepath"]
         assert filepath in (None, datasets[name]["uri"])
-    names = {parameter["name"] for parameter in manifest["parameters"] if "." not in parameter["name"]}
+    names = {
+        parameter["name"] for parameter in manifest["parameters"] if "." not in parameter["name"]
+    }
     assert snapshot["parameters"] == sorted(names)
 
 
@@ -348,9 +352,7 @@ def test_dagster_yml_is_resolved(spaceport, export):
     """`dagster.yml` is read by the project's loader: interpolation, globals, environments."""
     base, cloud = export(spaceport), export(spaceport, "--env", "cloud")
 
-    nightly = {
-        "pipeline": "__default__", "cron_schedule": "0 3 * * *", "timezone": "Europe/London"
-    }
+    nightly = {"pipeline": "__default__", "cron_schedule": "0 3 * * *", "timezone": "Europe/London"}
     assert {
         "schedules": {"nightly": nightly},
         "executor": {"max_concurrent": 2},
@@ -410,3 +412,26 @@ def test_every_field_of_the_model_is_written(spaceport, export):
     manifest = export(spaceport)
 
     assert {field.name for field in msgspec.structs.fields(Manifest)} == set(manifest)
+
+
+@pytest.mark.parametrize(
+    "name", ["north.model", "clean_x", "CLEAN_x", "a.b.model", "x_1_y", "parts.p7", "loose"]
+)
+def test_factories_resolve_as_kedro_resolves_them(name):
+    """The same factory and the same values as Kedro's own resolver, whatever overlaps."""
+    catalog = {
+        "{namespace}.model": {"type": "T", "filepath": "m/{namespace}.pickle", "versioned": True},
+        "clean_{name}": {"type": "T", "filepath": "c/{name}", "metadata": {"of": ["{name}"]}},
+        "{a}_{b}_{c}": {"type": "T{a}", "filepath": "{c}/{b}"},
+        "parts.{p}": {"type": "P", "path": "{p}", "dataset": {"type": "T", "filepath": "{p}"}},
+        "{rest}": {"type": "T", "filepath": "rest/{rest}"},
+    }
+    expected = CatalogConfigResolver(config=catalog).resolve_pattern(name)
+
+    dataset = CatalogEntries(catalog).describe([name])[0]
+
+    assert (expected["type"], expected.get("filepath") or expected["path"]) == (
+        dataset.type,
+        dataset.uri,
+    )
+    assert expected.get("metadata", {}) == dataset.metadata

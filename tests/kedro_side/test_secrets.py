@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from kedro_pipes.redaction import (
+    REDACTED,
     SecretScrubber,
     is_secret_key,
     public_json,
@@ -100,7 +101,9 @@ def test_a_resolved_credential_is_found_where_nobody_looks(spaceport, export):
 
 def test_a_user_name_that_is_also_a_node_stays(spaceport, export):
     """Replacing what is a name in the project would break references and protect nothing."""
-    (spaceport / "conf/local/credentials.yml").write_text("db: {user: spaceport, password: secret-7}")
+    (spaceport / "conf/local/credentials.yml").write_text(
+        "db: {user: spaceport, password: secret-7}"
+    )
     orchestration = spaceport / "conf/base/dagster.yml"
     orchestration.write_text("note: spaceport has secret-7\n")
 
@@ -118,7 +121,10 @@ def test_a_user_name_that_is_also_a_node_stays(spaceport, export):
         ("https://u:p@host:8080/x?sig=1#f", "https://host:8080/x"),
         ("https://token@host/x", "https://host/x"),
         ("hdfs://namenode:8020/a@b", "hdfs://namenode:8020/a@b"),
-        ("abfss://box@account.dfs.core.windows.net/x", "abfss://box@account.dfs.core.windows.net/x"),
+        (
+            "abfss://box@account.dfs.core.windows.net/x",
+            "abfss://box@account.dfs.core.windows.net/x",
+        ),
         ("abfss://u:p@account/x", "abfss://account/x"),
         ("simplecache::https://u:p@host/x?t=1", "simplecache::https://host/x"),
         ("zip://a.csv::s3://k:s@bucket/a.zip", "zip://a.csv::s3://bucket/a.zip"),
@@ -173,8 +179,10 @@ def test_text_is_redacted(text, public):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.dates(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 
@@ -191,6 +199,7 @@ def test_public_json_is_json(value):
 @given(st.text(min_size=6, max_size=12), st.text(max_size=5), st.text(max_size=5))
 def test_a_known_secret_never_survives(secret, before, after):
     """A known secret is replaced wherever it stands."""
+    assume(secret not in REDACTED)
     scrubber = SecretScrubber([("password", secret)], [])
 
     assert f"{before}{secret}{after}" != scrubber.text(f"{before}{secret}{after}")

@@ -109,7 +109,7 @@ def test_unknown_names_get_suggestions(kind):
     """A misspelt name is refused with the nearest ones."""
     graph = graph_of({"train_model": (["raw"], ["trained_model"])})
 
-    with pytest.raises(UnknownNameError, match="Did you mean 'train(ed)?_model'"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'train(ed)?_model'"):
         needed_nodes(graph, **{kind: ["trainde_model" if kind == "datasets" else "train_modle"]})
 
 

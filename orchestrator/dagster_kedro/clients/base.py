@@ -24,6 +24,8 @@ class WorkerLaunch(msgspec.Struct, frozen=True, kw_only=True):
     project_dir: Path
     python: Path | None
     """The project's own interpreter, where it is on this machine."""
+    command: list[str] | None = None
+    """What to start instead of our worker: any program that speaks Dagster Pipes."""
 
 
 class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,10 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
     signal: int | None = None
     stopped: bool = False
     """True when the client ended it on request."""
+    out_of_memory: bool = False
+    """True when the kernel or the container engine ended it for want of memory."""
+    peak_memory_bytes: int | None = None
+    """Largest resident size of the process, where it can be had."""
 
     @property
     def is_clean(self) -> bool:

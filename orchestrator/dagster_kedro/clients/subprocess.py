@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO
+from typing import Literal
 
 from dagster_pipes import (
     DAGSTER_PIPES_CONTEXT_ENV_VAR,
     DAGSTER_PIPES_MESSAGES_ENV_VAR,
     encode_param,
 )
-from kedro_manifest.invocation import CONTROL_VARIABLE, GRACE_VARIABLE
+from kedro_manifest.invocation import CONTROL_VARIABLE, FRAMES_PARAM, GRACE_VARIABLE
 from pydantic import Field
 
 from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.clients.memory import OutOfMemoryWatch
+from dagster_kedro.clients.output import OutputPump
 from dagster_kedro.errors import WorkerNotStartedError
 
 PASSED_VARIABLES = (
@@ -39,9 +39,9 @@ PASSED_VARIABLES = (
 )
 """Variables of the orchestrator that a worker gets; its secrets are not among them."""
 
-_LAST_LINES = 20
-_MAX_LINE_BYTES = 64 * 1024
 _KILL_WAIT_S = 5.0
+_GROUP_POLL_S = 0.01
+_MAXRSS_BYTES = 1 if platform.system() == "Darwin" else 1024
 
 
 class KedroSubprocessClient(KedroClient):
@@ -64,6 +64,10 @@ class KedroSubprocessClient(KedroClient):
     grace_s: float = Field(
         default=5.0, description="Seconds between asking a worker to stop and killing it.", ge=0
     )
+    messages: Literal["file", "stdout"] = Field(
+        default="file",
+        description="How messages travel: in a file of their own, or in frames on the output.",
+    )
 
     @contextmanager
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
@@ -80,12 +84,7 @@ class KedroSubprocessClient(KedroClient):
 
     @contextmanager
     def _start(self, launch: WorkerLaunch, scratch: Path) -> Iterator[_ProcessWorker]:
-        python = self.python or launch.python
-        if python is None:
-            raise WorkerNotStartedError(
-                f"Cannot start a worker for group '{launch.group}': no interpreter is known. "
-                "Pass `python=` to KedroProject or to KedroSubprocessClient."
-            )
+        command = self._command(launch)
         (scratch / "context.json").write_text(json.dumps(launch.context_data))
         (scratch / "messages.jsonl").touch()
         # The worker's guardian reads this pipe: a byte says that all is well, an end of
@@ -93,19 +92,20 @@ class KedroSubprocessClient(KedroClient):
         control_read, control_write = os.pipe()
         try:
             process = subprocess.Popen(  # noqa: S603 - the interpreter is the user's own choice
-                [str(python), "-m", "kedro_pipes"],
+                command,
                 cwd=launch.project_dir,
                 env=self._environment(scratch, control_read),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                bufsize=0,
                 start_new_session=True,
                 pass_fds=(control_read,),
             )
         except OSError as error:
             os.close(control_write)
             raise WorkerNotStartedError(
-                f"Cannot start a worker for group '{launch.group}' with '{python}' in "
+                f"Cannot start a worker for group '{launch.group}' with '{command[0]}' in "
                 f"'{launch.project_dir}': {error.strerror}. Check `python` and `project_dir`."
             ) from error
         finally:
@@ -118,8 +118,21 @@ class KedroSubprocessClient(KedroClient):
                 os.write(control_write, b".")
             os.close(control_write)
 
+    def _command(self, launch: WorkerLaunch) -> list[str]:
+        if launch.command is not None:
+            return launch.command
+        python = self.python or launch.python
+        if python is None:
+            raise WorkerNotStartedError(
+                f"Cannot start a worker for group '{launch.group}': no interpreter is known. "
+                "Pass `python=` to KedroProject or to KedroSubprocessClient."
+            )
+        return [str(python), "-m", "kedro_pipes"]
+
     def _environment(self, scratch: Path, control: int) -> dict[str, str]:
-        messages = {"path": str(scratch / "messages.jsonl")}
+        in_frames = {"stdio": "stdout", FRAMES_PARAM: True}
+        in_file = {"path": str(scratch / "messages.jsonl")}
+        messages = in_frames if self.messages == "stdout" else in_file
         return {
             **passed_environment(os.environ, self.pass_env),
             **self.env,
@@ -147,29 +160,50 @@ class _ProcessWorker:
     def __init__(
         self, group: str, process: subprocess.Popen[bytes], messages: Path, grace_s: float
     ) -> None:
+        if process.stdout is None or process.stderr is None:
+            raise ValueError("The process was started without pipes for its output.")
         self._process = process
         self._messages = MessageFile(messages)
         self._grace_s = grace_s
         self._stopped = False
-        self._output = _OutputPump(group, process)
+        self._exit: WorkerExit | None = None
+        self._memory = OutOfMemoryWatch(process.pid)
+        self._output = OutputPump(group, process.stdout, process.stderr)
 
     @property
     def place(self) -> str:
         return f"process {self._process.pid}"
 
     def poll(self) -> WorkerExit | None:
-        code = self._process.poll()
-        if code is None:
-            return None
-        if code < 0:
-            return WorkerExit(signal=-code, stopped=self._stopped)
-        return WorkerExit(code=code, stopped=self._stopped)
+        if self._exit is None:
+            # `Popen.poll` would throw the resource usage away.
+            process_id, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+            if process_id:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                self._exit = self._describe_exit(usage.ru_maxrss * _MAXRSS_BYTES)
+        return self._exit
+
+    def _describe_exit(self, peak_memory_bytes: int) -> WorkerExit:
+        code = self._process.returncode
+        killed = code == -signal.SIGKILL and not self._stopped
+        return WorkerExit(
+            code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            stopped=self._stopped,
+            out_of_memory=killed and self._memory.has_killed(),
+            peak_memory_bytes=peak_memory_bytes,
+        )
 
     def read_lines(self) -> list[bytes]:
-        return self._messages.read_lines()
+        lines = self._messages.read_lines() + self._output.messages()
+        if lines and self._exit is None:
+            self._memory.look_again()
+        return lines
 
     def read_rest(self) -> list[bytes]:
-        return self._messages.read_rest()
+        # What the worker left running may hold its streams open.
+        self.stop()
+        return self._messages.read_rest() + self._output.messages()
 
     def last_output(self) -> list[str]:
         self._output.join()
@@ -177,17 +211,20 @@ class _ProcessWorker:
 
     def stop(self) -> None:
         """End the whole group: also what the worker left behind when it ended by itself."""
-        running = self._process.poll() is None
-        self._stopped |= running
+        self._stopped |= self.poll() is None
         self._signal_group(signal.SIGTERM)
-        deadline = time.monotonic() + self._grace_s
-        while self._group_exists() and time.monotonic() < deadline:
-            self._process.poll()
-            time.sleep(0.01)
+        self._wait_for_group(self._grace_s)
         self._signal_group(signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_KILL_WAIT_S)
+        self._wait_for_group(_KILL_WAIT_S)
         self._output.join()
+
+    def _wait_for_group(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            self.poll()
+            if not self._group_exists():
+                return
+            time.sleep(_GROUP_POLL_S)
 
     def _signal_group(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -199,33 +236,3 @@ class _ProcessWorker:
         except (ProcessLookupError, PermissionError):
             return False
         return True
-
-
-class _OutputPump:
-    """Copies a worker's output to ours, line by line, and keeps the last lines."""
-
-    def __init__(self, group: str, process: subprocess.Popen[bytes]) -> None:
-        self._prefix = f"[{group}] "
-        self._last: deque[str] = deque(maxlen=_LAST_LINES)
-        self._threads = [
-            threading.Thread(target=self._copy, args=streams, daemon=True)
-            for streams in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def join(self) -> None:
-        """Wait until everything is copied; bounded, since a grandchild may hold the stream."""
-        for thread in self._threads:
-            thread.join(_KILL_WAIT_S)
-
-    def last_lines(self) -> list[str]:
-        return list(self._last)
-
-    def _copy(self, source: IO[bytes], target: IO[str]) -> None:
-        with source:
-            while line := source.readline(_MAX_LINE_BYTES):
-                text = line.decode(errors="replace").rstrip("\r\n")
-                self._last.append(text)
-                target.write(f"{self._prefix}{text}\n")
-                target.flush()

@@ -77,7 +77,7 @@ def log():
     logger.debug("a detail")
     logger.info("a step")
     try:
-        raise KeyError("lost key")
+        {}["lost key"]
     except KeyError:
         logger.warning("a problem", exc_info=True)
     logging.getLogger("some.library").error("not %s", "good")

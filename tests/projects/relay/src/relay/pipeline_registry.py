@@ -1,8 +1,8 @@
 """The registered pipelines."""
 
-from relay import nodes
-
 from kedro.pipeline import node, pipeline
+
+from relay import nodes
 
 
 def register_pipelines():

@@ -15,7 +15,10 @@ def split_by(model_input, column):
 
 def summarize(shuttles_text, north, south):
     """Count the shuttles in the file's text and quote both models."""
-    return {"shuttles": len(shuttles_text.splitlines()) - 1, "slopes": [north["slope"], south["slope"]]}
+    return {
+        "shuttles": len(shuttles_text.splitlines()) - 1,
+        "slopes": [north["slope"], south["slope"]],
+    }
 
 
 def announce(summary, greeting):

@@ -1,0 +1,100 @@
+"""A client that plays recorded workers: for tests of what is on the Dagster side only.
+
+It starts nothing. Each launch plays the script of its group: message lines, output, an exit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from kedro_manifest.events import NUMBER_KEY
+from pydantic import PrivateAttr
+
+from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.errors import WorkerNotStartedError
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker will do."""
+
+    lines: list[bytes] = []
+    """Message lines, as they would stand in the message file."""
+    output: list[str] = []
+    """Lines that it writes to its output streams."""
+    ended: WorkerExit = WorkerExit(code=0)
+    hangs: bool = False
+    """True for a worker that does not end before it is stopped."""
+
+
+class ScriptedClient(KedroClient):
+    """Plays `scripts`, by group name; keeps what was launched in `launches`."""
+
+    _scripts: dict[str, Script] = PrivateAttr(default_factory=dict)
+    _launches: list[WorkerLaunch] = PrivateAttr(default_factory=list)
+
+    @classmethod
+    def playing(cls, scripts: dict[str, Script]) -> ScriptedClient:
+        """Return a client that plays the given scripts."""
+        client = cls()
+        client._scripts = scripts
+        return client
+
+    @property
+    def launches(self) -> list[WorkerLaunch]:
+        """What has been launched so far, in order."""
+        return self._launches
+
+    @contextmanager
+    def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
+        """Play the script of the launch's group."""
+        self._launches.append(launch)
+        if launch.group not in self._scripts:
+            raise WorkerNotStartedError(
+                f"Cannot start a worker for group '{launch.group}': there is no script for it, "
+                f"only for {sorted(self._scripts)}. Add one to `ScriptedClient.playing`."
+            )
+        yield _ScriptedWorker(self._scripts[launch.group])
+
+
+class _ScriptedWorker:
+    """Says everything at once, then ends; or waits to be stopped."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._unread = list(script.lines)
+        self._stopped = False
+
+    @property
+    def place(self) -> str:
+        return "script"
+
+    def poll(self) -> WorkerExit | None:
+        if self._stopped:
+            return WorkerExit(signal=15, stopped=True)
+        return None if self._script.hangs or self._unread else self._script.ended
+
+    def read_lines(self) -> list[bytes]:
+        lines, self._unread = self._unread, []
+        return lines
+
+    def read_rest(self) -> list[bytes]:
+        return self.read_lines()
+
+    def last_output(self) -> list[str]:
+        return self._script.output
+
+    def stop(self) -> None:
+        self._stopped |= self._script.hangs
+
+
+def script_lines(*messages: tuple[str, dict[str, Any]], numbered: bool = True) -> list[bytes]:
+    """Return the lines of some messages, `(method, params)` each, numbered from 1."""
+    lines = []
+    for number, (method, params) in enumerate(messages, start=1):
+        line = {"__dagster_pipes_version": "0.1", "method": method, "params": params}
+        lines.append(json.dumps({**line, NUMBER_KEY: number} if numbered else line).encode())
+    return lines
