@@ -107,7 +107,7 @@ class GroupResults:
             return
         try:
             yield from handle(self, message.params)
-        except (TypeError, KeyError, ValueError, msgspec.ValidationError) as error:
+        except Exception as error:  # noqa: BLE001 - a message of any shape is judged at the end
             self._problems.append(f"a message '{message.method}' cannot be understood: {error}")
 
     def judge(self, ended: WorkerExit, defects: list[str], output: list[str]) -> None:
@@ -170,7 +170,10 @@ class GroupResults:
         yield from ()
 
     def _closed(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
-        self._exception = params.get("exception")
+        exception = params.get("exception")
+        if not (exception is None or isinstance(exception, dict)):
+            raise TypeError(f"expected an exception as an object, got {exception!r}")
+        self._exception = exception
         yield from ()
 
     def _log(self, params: Mapping[str, Any]) -> Iterator[Outcome]:

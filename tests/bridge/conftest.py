@@ -44,6 +44,9 @@ class FinishedRun:
         self.materialized = [
             event.asset_key.to_user_string() for event in events if event.is_step_materialization
         ]
+        self.results = [
+            event.step_output_data.output_name for event in events if event.is_successful_output
+        ]
         self.errors = [
             event.step_failure_data.error.to_string() for event in events if event.is_step_failure
         ]

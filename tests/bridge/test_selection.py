@@ -35,16 +35,23 @@ def test_loads_what_is_persisted(total, counted, read_json):
     assert not any("[count]" in text for _, text in total.logged)
 
 
-def test_materializes_what_was_selected(total):
-    """What had to be made besides is no result of the step: Dagster would fail the run."""
-    assert total.materialized == ["total"]
+def test_result_is_what_was_selected(total):
+    """The step's one result is the selected asset: Dagster refuses results for others."""
+    assert total.results == ["total"]
+
+
+def test_made_besides_is_told(total, counted, read_json):
+    """What had to be saved besides is told as a fact, since the file has changed."""
+    assert read_json(counted, "double_note") == "doubled 3"
+    assert "double_note" in total.materialized
+    assert total.materializations["double_note"]["kedro/node"] == "double"
 
 
 def test_selects_a_bare_node(counted, run_job):
     """A node without outputs can be selected alone; its input is loaded."""
     run = run_job(counted, "memory", select=["say"])
 
-    assert run.materialized == ["say"]
+    assert run.results == ["say"]
     assert ("INFO", "[say] relay.nodes: the total is 12") in run.logged
 
 
@@ -53,7 +60,7 @@ def test_selects_memory_data(counted, run_job):
     run = run_job(counted, "memory", select=["doubled"])
 
     assert run.success
-    assert run.materialized == ["doubled"]
+    assert run.results == ["doubled"]
 
 
 def test_missing_input_is_named(copy_of, run_job):

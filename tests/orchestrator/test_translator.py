@@ -227,5 +227,7 @@ def test_one_key_twice(specs, node):
 
 def test_a_node_named_like_a_dataset(specs, node):
     """A node without outputs and a dataset of one name are refused, both named."""
-    with pytest.raises(DuplicateNameError, match=r"'report': (node|dataset) 'report' and (node|da"):
+    with pytest.raises(
+        DuplicateNameError, match=r"'report': (node|dataset) 'report' and (node|dataset)"
+    ):
         specs(node("write", [], ["report"]), node("report", ["report"], []))
