@@ -103,11 +103,15 @@ class MaterializingRun:
     def _execute(self, log: object) -> None:
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):  # type: ignore[type-var]
             resources = {"kedro": {"config": {"env": self._env}}} if self._env else {}
-            result = load_definitions().get_job_def("__default__").execute_in_process(
-                instance=self._instance,
-                run_id=self._run_id,
-                raise_on_error=False,
-                run_config={"resources": resources},
+            result = (
+                load_definitions()
+                .get_job_def("__default__")
+                .execute_in_process(
+                    instance=self._instance,
+                    run_id=self._run_id,
+                    raise_on_error=False,
+                    run_config={"resources": resources},
+                )
             )
         self.succeeded = result.success
 

@@ -1,5 +1,10 @@
 """What can be wrong with a manifest, a plan or an invocation, each with its way out."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class KedroPipesError(Exception):
     """Root of every error that kedro-dagster-pipes raises on purpose."""
@@ -29,6 +34,13 @@ class UnknownNameError(KedroPipesError):
     Cure: use one of the nearest names that the message lists.
     """
 
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+        """Return the error for a name that is not there, with the nearest that are."""
+        near = get_close_matches(name, known)
+        hint = f"Did you mean {', '.join(map(repr, near))}?" if near else "Export it again."
+        return cls(f"Cannot find {kind} '{name}' in the manifest. {hint}")
+
 
 class DuplicateNameError(KedroPipesError):
     """Two different nodes share a name, or two nodes write one dataset.
@@ -39,6 +51,21 @@ class DuplicateNameError(KedroPipesError):
 
 class CyclicPipelineError(KedroPipesError):
     """The nodes depend on each other in a circle, so no order of running them exists."""
+
+
+class GroupCycleError(KedroPipesError):
+    """Groups that were asked for would have to wait for each other.
+
+    Cure: leave the nodes on the path that the message names in one group, or let groups be
+    widened (`on_cycle: widen`).
+    """
+
+
+class AmbiguousGroupError(KedroPipesError):
+    """A node was asked to be in two groups.
+
+    Cure: take it out of one of them.
+    """
 
 
 class InvocationError(KedroPipesError):

@@ -20,6 +20,7 @@ FRAME_BYTES = 4096
 
 _HEADER_BYTES = 80
 _PAYLOAD_BYTES = FRAME_BYTES - _HEADER_BYTES
+_LONGEST_NOISE_BYTES = 256 * 1024
 _FIELDS = 4
 _STOCK_MESSAGE = b'{"__dagster_pipes_version"'
 
@@ -42,23 +43,44 @@ class FrameReader:
     """Finds messages in a stream, however it is split, and gives back everything else.
 
     `feed` returns two lists: message lines, and lines of output. Lines of a stock Pipes writer,
-    which are not framed, count as messages too.
+    which are not framed, count as messages too, unless frames have come: then they are quoted.
     """
 
     def __init__(self) -> None:
-        self._partial = b""
+        self._partial: list[bytes] = []
+        self._partial_bytes = 0
         self._parts: dict[int, dict[int, bytes]] = {}
+        self._framed = False
         self._blank_held = False
 
     def feed(self, data: bytes) -> tuple[list[bytes], list[bytes]]:
         """Take the next bytes of the stream."""
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        return self._sort(lines)
+        first, *rest = data.split(b"\n")
+        self._keep(first)
+        if rest:
+            lines = [b"".join(self._partial), *rest[:-1]]
+            self._partial, self._partial_bytes = [], 0
+            self._keep(rest[-1])
+            return self._sort(lines)
+        if self._partial_bytes > _LONGEST_NOISE_BYTES and self._is_noise():
+            return self.close()
+        return [], []
 
     def close(self) -> tuple[list[bytes], list[bytes]]:
         """Take the last line, which may lack its line break."""
-        line, self._partial = self._partial, b""
+        line, self._partial, self._partial_bytes = b"".join(self._partial), [], 0
         return self._sort([line] if line else [])
+
+    def _keep(self, piece: bytes) -> None:
+        if piece:
+            self._partial.append(piece)
+            self._partial_bytes += len(piece)
+
+    def _is_noise(self) -> bool:
+        """Tell whether a line without an end is no message, so that none of it need be kept."""
+        if len(self._partial) > 1:
+            self._partial = [b"".join(self._partial)]
+        return self._framed or _STOCK_MESSAGE not in self._partial[0]
 
     def _sort(self, lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
         messages: list[bytes] = []
@@ -68,11 +90,15 @@ class FrameReader:
             framed = self._take_frame(frame) if mark else None
             if framed is not None:
                 self._blank_held = False
+                self._framed = True
                 if before:
                     output.append(before)
                 messages += framed
-            elif line.startswith(_STOCK_MESSAGE):
-                messages.append(line)
+            elif not self._framed and _STOCK_MESSAGE in line:
+                # A progress bar may stand before it, for want of a line break.
+                bar, stock, message = line.partition(_STOCK_MESSAGE)
+                messages.append(stock + message)
+                output += [bar] if bar else []
             else:
                 # The blank line that may be the beginning of a frame is held back for one line.
                 if self._blank_held:
@@ -90,7 +116,7 @@ class FrameReader:
             intact = len(fields) == _FIELDS and int(fields[3], 16) == zlib.crc32(payload)
         except ValueError:
             return None
-        if not intact:
+        if not (intact and 0 <= part < parts):
             return None
         have = self._parts.setdefault(number, {})
         have[part] = payload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -49,6 +50,23 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 def encode_invocation(invocation: Invocation) -> dict[str, Any]:
     """Return the extras that carry an invocation."""
     return {EXTRAS_KEY: msgspec.to_builtins(invocation)}
+
+
+def read_invocation(file: Path) -> Invocation:
+    """Read an invocation from a JSON file, for a worker that is run by hand.
+
+    Raises:
+        InvocationError: No such file, no JSON, another protocol version, or a wrong type.
+    """
+    try:
+        raw = msgspec.json.decode(file.read_bytes())
+    except OSError as error:
+        raise InvocationError(f"Cannot read invocation '{file}': {error.strerror}.") from error
+    except msgspec.DecodeError as error:
+        raise InvocationError(f"Cannot read invocation '{file}': {error}.") from error
+    if isinstance(raw, dict):
+        raw.setdefault("protocol_version", PROTOCOL_VERSION)
+    return decode_invocation({EXTRAS_KEY: raw})
 
 
 def decode_invocation(extras: dict[str, Any]) -> Invocation:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesMappingParamsLoader
 from kedro_manifest.errors import InvocationError
-from kedro_manifest.invocation import decode_invocation
+from kedro_manifest.invocation import decode_invocation, read_invocation
 
 from kedro_pipes.channel import NumberedMessageWriter
 from kedro_pipes.environment import prepare_environment
@@ -64,14 +64,21 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _run_file(file: Path) -> int:
+    try:
+        invocation = read_invocation(file)
+    except InvocationError as error:
+        return _refuse(error)
     from kedro_pipes.worker import run_by_hand  # noqa: PLC0415 - imports kedro, see environment
 
-    run_by_hand(file, Path.cwd())
+    try:
+        run_by_hand(invocation, Path.cwd())
+    except BaseException:  # noqa: BLE001 - a node's `sys.exit(0)` is a failure as well
+        return _show_traceback()
     return 0
 
 
 def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
-    """Run what the Pipes context asks for; a node's `sys.exit(0)` is a failure as well."""
+    """Run what the Pipes context asks for."""
     pipes = PipesContext(params, PipesDefaultContextLoader(), NumberedMessageWriter())
     PipesContext.set(pipes)
     try:
@@ -82,12 +89,20 @@ def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
 
             run_invocation(invocation, PipesReports(pipes), Path.cwd())
     except InvocationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except BaseException:  # noqa: BLE001 - the traceback is reported and logged; the code tells
-        sys.excepthook(*sys.exc_info())
-        return 1
+        return _refuse(error)
+    except BaseException:  # noqa: BLE001 - a node's `sys.exit(0)` is a failure as well
+        return _show_traceback()
     return 0
+
+
+def _refuse(error: InvocationError) -> int:
+    sys.stderr.write(f"{error}\n")
+    return 2
+
+
+def _show_traceback() -> int:
+    sys.excepthook(*sys.exc_info())
+    return 1
 
 
 if __name__ == "__main__":

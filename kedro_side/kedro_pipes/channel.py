@@ -74,15 +74,24 @@ class Lines(Protocol):
 
 
 class NumberedChannel(PipesMessageWriterChannel):
-    """A channel whose lines carry their number. Safe to use from several threads."""
+    """A channel whose lines carry their number. Safe to use from several threads.
+
+    A process that a node forks inherits the channel, but not the right to its numbers: what it
+    says goes out without one, and is never the stream's end.
+    """
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._lock = threading.Lock()
         self._last = 0
+        self._forked = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._become_a_child)
 
     def write_message(self, message: PipesMessage) -> None:
         """Write one message; the number is used up only once the line is out."""
+        if self._forked and message["method"] == "closed":
+            return
         converted = self._write(message)
         if converted and message["method"] != "closed":
             said = f"Part of a '{message['method']}' message is no JSON and was sent as text."
@@ -91,10 +100,18 @@ class NumberedChannel(PipesMessageWriterChannel):
     def _write(self, message: Any) -> bool:
         with self._lock:
             number = self._last + 1
-            line, converted = encode_message({**message, NUMBER_KEY: number})
-            self._lines.write(number, line)
+            numbering = {} if self._forked else {NUMBER_KEY: number}
+            line, converted = encode_message({**message, **numbering})
+            # Frames are put together by this number: a child's must not meet its parent's.
+            self._lines.write(os.getpid() << 32 | number if self._forked else number, line)
             self._last = number
         return converted
+
+    def _become_a_child(self) -> None:
+        # Another thread may have held the lock when the process was forked.
+        self._lock = threading.Lock()
+        self._last = 0
+        self._forked = True
 
 
 class LinesOfFile:

@@ -76,7 +76,7 @@ def pipes() -> None:
 )
 @click.pass_context
 def export(context: click.Context, /, output: str, **options: Any) -> None:
-    r"""Write the project's manifest: all that Dagster needs to know of it.
+    """Write the project's manifest: all that Dagster needs to know of it.
 
     The manifest lists pipelines, nodes, datasets, parameters and the resolved `dagster.yml`.
     Nothing is run and no data is read. Credentials never get in; secret-looking parameters
@@ -92,7 +92,7 @@ def export(context: click.Context, /, output: str, **options: Any) -> None:
           Other default parameters.
       python -m kedro_pipes export --package spaceport --conf-source conf.tar.gz -o -
           An installed project, printed on standard output.
-    """
+    """  # noqa: D301 - click wants the backspace itself
     try:
         with _stdout_kept_clean() as stdout:
             manifest = _export(context, **options)

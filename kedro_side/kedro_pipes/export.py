@@ -20,8 +20,8 @@ from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.codec import content_hash
 from kedro_manifest.errors import DuplicateNameError, KedroPipesError, UnknownNameError
+from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Manifest, Node, Pipeline, Project
-from kedro_manifest.planning import PipelineGraph
 
 from kedro_pipes.catalog_entries import CatalogEntries
 from kedro_pipes.node_source import SourceReader

@@ -101,9 +101,8 @@ def run_invocation(
         reporter.finish()
 
 
-def run_by_hand(file: Path, project_path: Path) -> None:
-    """Run an invocation from a JSON file and print what would be reported."""
-    invocation = msgspec.json.decode(file.read_bytes(), type=Invocation)
+def run_by_hand(invocation: Invocation, project_path: Path) -> None:
+    """Run an invocation and print what would be reported."""
     run_invocation(invocation, PrintedReports(sys.stdout), project_path)
 
 

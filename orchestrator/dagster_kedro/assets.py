@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 from kedro_manifest.errors import UnknownNameError
 from kedro_manifest.names import dagster_name, strip_transcoding
-from kedro_manifest.planning import unknown_name
 
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
@@ -40,7 +39,8 @@ def kedro_assets(
         project: The project.
         pipelines: Registered pipelines to take; None takes every one.
         translator: How datasets look as assets.
-        name: Name of the op. Default: the package's name and `_assets`.
+        name: Name of the op. Default: the package's name, the pipelines if some are chosen,
+            and `assets`.
         retry_policy: Of the step.
         pool: Dagster's concurrency pool of the step.
         op_tags: Tags of the op, such as `dagster-k8s/config`.
@@ -142,7 +142,7 @@ def get_asset_key_for_dataset(
     }
     wanted = strip_transcoding(dataset)
     if wanted not in keys:
-        raise UnknownNameError(unknown_name("dataset", wanted, keys))
+        raise UnknownNameError.of("dataset", wanted, keys)
     return keys[wanted]
 
 
@@ -173,7 +173,7 @@ def build_kedro_asset_selection(
         if values := set(values):
             by_value = _by_value(specs, values_of)
             for value in sorted(values - by_value.keys()):
-                raise UnknownNameError(unknown_name(kind, value, by_value))
+                raise UnknownNameError.of(kind, value, by_value)
             chosen &= set().union(*(by_value[value] for value in values))
     return dg.AssetSelection.assets(*sorted(chosen))
 
@@ -186,7 +186,9 @@ def _kedro_multi_asset(
     op_tags: dict[str, Any] | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
-    name = name or dagster_name(f"{index.manifest.project.package_name}_assets")
+    # Dagster needs a name for each op: two parts of one project are two ops.
+    chosen = [] if pipelines is None else pipelines
+    name = name or dagster_name("_".join([index.manifest.project.package_name, *chosen, "assets"]))
     return dg.multi_asset(
         name=name,
         specs=index.produced_specs(index.nodes_of(pipelines)),

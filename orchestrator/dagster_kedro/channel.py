@@ -7,10 +7,12 @@ messages mean, nor of Dagster.
 
 from __future__ import annotations
 
-import heapq
+import json
+import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from kedro_manifest.events import NUMBER_KEY
@@ -25,6 +27,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     params: dict[str, Any] = {}
     number: int | None = None
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """A message as it is written; fields that are not known here are nobody's loss."""
+
+    method: str
+    params: dict[str, Any] | None = None
+    number: Annotated[int, msgspec.Meta(ge=1)] | None = msgspec.field(default=None, name=NUMBER_KEY)
+
+
+_LINE_DECODER = msgspec.json.Decoder(_Line)
 
 
 class MessageFile:
@@ -61,7 +74,9 @@ class MessageStream:
 
     def __init__(self) -> None:
         self._next = 1
-        self._early: list[tuple[int, Message]] = []
+        self._early: dict[int, Message] = {}
+        self._seen: dict[int, int] = {}
+        """Checksum of the line that came under each number."""
         self._numbered = False
         self._closed = False
         self._problems: list[str] = []
@@ -78,45 +93,51 @@ class MessageStream:
             yield message
             return
         self._numbered = True
-        # A line that came twice is the same message: the first one counts.
-        if message.number >= self._next:
-            heapq.heappush(self._early, (message.number, message))
+        checksum = zlib.crc32(line.strip())
+        if self._seen.setdefault(message.number, checksum) != checksum:
+            self._problems.append(f"two different messages have the number {message.number}")
+        if message.number >= self._next:  # else it came before, and the first one counts
+            self._early.setdefault(message.number, message)
         yield from self._in_order()
 
     def defects(self) -> list[str]:
         """Return what is wrong with the stream so far; empty only after a clean, complete end."""
         defects = list(self._problems)
         if self._early:
-            waiting = {number for number, _ in self._early}
-            missing = [n for n in range(self._next, max(waiting)) if n not in waiting]
-            defects.append(_describe_missing(missing))
+            defects.append(self._describe_missing())
         if not self._closed:
             last = f" after message {self._next - 1}" if self._numbered else ""
             defects.append(f"the stream ended{last} without its closing message")
         return defects
 
     def _in_order(self) -> Iterator[Message]:
-        while self._early and self._early[0][0] <= self._next:
-            number, message = heapq.heappop(self._early)
-            if number < self._next:
-                continue
+        while (message := self._early.pop(self._next, None)) is not None:
             self._next += 1
             self._closed |= message.method == LAST_METHOD
             yield message
 
     def _decode(self, line: bytes) -> Message | None:
         try:
-            raw = msgspec.json.decode(line)
-            return Message(
-                method=raw["method"], params=raw.get("params") or {}, number=raw.get(NUMBER_KEY)
-            )
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+            decoded = _decode_line(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             shown = line[:80].decode(errors="replace")
             self._problems.append(f"a line of {len(line)} bytes is no message: {shown!r}")
             return None
+        return Message(method=decoded.method, params=decoded.params or {}, number=decoded.number)
+
+    def _describe_missing(self) -> str:
+        # A damaged number may be enormous: the missing ones are counted, never listed.
+        numbers = range(self._next, max(self._early))
+        count = len(numbers) - len(self._early) + 1
+        first = islice((n for n in numbers if n not in self._early), _SHOWN_NUMBERS)
+        shown = ", ".join(map(str, first))
+        more = f" and {count - _SHOWN_NUMBERS} more" if count > _SHOWN_NUMBERS else ""
+        return f"message {shown}{more} never arrived"
 
 
-def _describe_missing(missing: list[int]) -> str:
-    shown = ", ".join(map(str, missing[:_SHOWN_NUMBERS]))
-    more = f" and {len(missing) - _SHOWN_NUMBERS} more" if len(missing) > _SHOWN_NUMBERS else ""
-    return f"message {shown}{more} never arrived"
+def _decode_line(line: bytes) -> _Line:
+    try:
+        return _LINE_DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # Python's own writer, and so the stock Pipes library, knows NaN and lone surrogates.
+        return msgspec.convert(json.loads(line), _Line)

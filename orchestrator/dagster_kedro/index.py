@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 from kedro_manifest.errors import DuplicateNameError, UnknownNameError
-from kedro_manifest.planning import PipelineGraph, inputs_of, unknown_name
+from kedro_manifest.graph import PipelineGraph, inputs_of
 
 from dagster_kedro.project import KedroProject
 from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset, kedro_assets_of
@@ -59,7 +59,7 @@ class AssetIndex:
         nodes: set[str] = set()
         for name in pipelines:
             if name not in by_name:
-                raise UnknownNameError(unknown_name("pipeline", name, by_name))
+                raise UnknownNameError.of("pipeline", name, by_name)
             nodes.update(by_name[name])
         return nodes
 

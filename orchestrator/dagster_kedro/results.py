@@ -105,6 +105,9 @@ class GroupResults:
         if handle is None:
             self._problems.append(f"a message has the unknown method '{message.method}'")
             return
+        for field in sorted(message.params.keys() - _FIELDS[message.method]):
+            said = f"Passed over the unknown field '{field}' of a message '{message.method}'."
+            yield LogLine(said, "warning")
         try:
             yield from handle(self, message.params)
         except Exception as error:  # noqa: BLE001 - a message of any shape is judged at the end
@@ -252,6 +255,17 @@ _HANDLERS: dict[str, Callable[[GroupResults, Mapping[str, Any]], Iterator[Outcom
     "report_custom_message": GroupResults._custom,  # noqa: SLF001
     "log_external_stream": GroupResults._external_stream,  # noqa: SLF001
 }
+
+_FIELDS = {
+    "opened": {"extras"},
+    "closed": {"exception"},
+    "log": {"message", "level"},
+    "report_asset_materialization": {"asset_key", "metadata", "data_version"},
+    "report_asset_check": {"asset_key", "check_name", "passed", "severity", "metadata"},
+    "report_custom_message": {"payload"},
+    "log_external_stream": {"stream", "text", "extras"},
+}
+"""What Dagster Pipes 0.1 says in each message."""
 
 
 def describe_event(event: AnyEvent) -> LogLine | None:

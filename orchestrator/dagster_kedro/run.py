@@ -10,9 +10,11 @@ from typing import Any
 import dagster as dg
 import msgspec
 from dagster_pipes import PipesContextData
+from kedro_manifest.graph import outputs_of
 from kedro_manifest.invocation import Invocation, encode_invocation
 from kedro_manifest.names import strip_transcoding
-from kedro_manifest.planning import Group, Plan, needed_nodes, outputs_of, plan_groups
+from kedro_manifest.planning import Group, Plan, plan_groups
+from kedro_manifest.selection import needed_nodes
 
 from dagster_kedro.attempts import Finished, finished_before, yield_again
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch

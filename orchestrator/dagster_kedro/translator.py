@@ -6,6 +6,7 @@ Pure: from the manifest's records to an `AssetSpec`. Knows neither files nor pro
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from typing import Any
 import dagster as dg
 import msgspec
 from kedro_manifest import names
+from kedro_manifest.graph import PipelineGraph, outputs_of
 from kedro_manifest.model import Dataset, Manifest, Node, Parameter
-from kedro_manifest.planning import PipelineGraph, outputs_of
 
 DEFAULT_PIPELINE = "__default__"
 _DESCRIBED_DOC_LENGTH = 4000
+
+# Code references are marked as beta in Dagster: nothing that a user of ours could act on.
+warnings.filterwarnings("ignore", r"Class `(LocalFileCodeReference|CodeReferencesMetadataValue)`")
 
 
 class KedroAsset(msgspec.Struct, frozen=True, kw_only=True):

@@ -127,9 +127,9 @@ def run_job(open_project):
 
     def run(folder: Path, job: str, *, select=None, instance=None, run_config=None, **options):
         options.setdefault("client", KedroSubprocessClient())
-        env = options.pop("project_env", None)
+        project_options = options.pop("project_options", {})
         definitions = build_definitions(
-            open_project(folder, env=env), resource=KedroPipesResource(**options)
+            open_project(folder, **project_options), resource=KedroPipesResource(**options)
         )
         return execute(
             definitions, job, select=select, instance=instance, run_config=run_config or {}

@@ -30,7 +30,7 @@ def run_both(kedro_python, export, run_job, tmp_path_factory):
             check=True,
         )
         export(by_dagster, *options)
-        finished = run_job(by_dagster, "__default__", project_env=env)
+        finished = run_job(by_dagster, "__default__", project_options={"env": env})
         assert finished.success, finished.errors
         compared = subprocess.run(
             [kedro_python, COMPARE, by_kedro, by_dagster, *filter(None, [env])],

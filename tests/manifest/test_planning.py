@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kedro_manifest.errors import CyclicPipelineError, DuplicateNameError, UnknownNameError
+from kedro_manifest.graph import PipelineGraph, inputs_of
 from kedro_manifest.model import Dataset, Manifest, Node, Project
-from kedro_manifest.planning import PipelineGraph, inputs_of, needed_nodes, plan_groups
+from kedro_manifest.planning import plan_groups
+from kedro_manifest.selection import needed_nodes
 
 
 def graph_of(nodes: dict[str, tuple[list[str], list[str]]], *, memory=(), confirms=None):

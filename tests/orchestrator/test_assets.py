@@ -74,13 +74,14 @@ def test_some_pipelines(shop):
 
 def test_two_halves_of_one_project(shop, assets_of):
     """Two `@kedro_assets` of one project load together, and the edges between them hold."""
-    cleaning = assets_of(shop, pipelines=["cleaning"], name="cleaning_assets")
-    training = assets_of(shop, pipelines=["train-all"], name="training_assets")
+    cleaning = assets_of(shop, pipelines=["cleaning"])
+    training = assets_of(shop, pipelines=["train-all"])
     definitions = dg.Definitions(
         assets=[cleaning, training],
         resources={"kedro": KedroPipesResource(client=KedroSubprocessClient())},
     )
 
+    dg.Definitions.validate_loadable(definitions)
     graph = definitions.resolve_asset_graph()
     assert keys(graph.get(dg.AssetKey(["europe", "model"])).parent_keys) == {"clean"}
     assert dg.AssetKey("clean") not in graph.external_asset_keys

@@ -65,6 +65,18 @@ class OutputPump:
         for line in output:
             text = line[:_LONGEST_LINE_BYTES].decode(errors="replace").rstrip("\r")
             self._last.append(text)
-            target.write(f"{self._prefix}{text}\n")
+            _write(target, f"{self._prefix}{text}\n")
         if output:
+            _write(target, "")
+
+
+def _write(target: IO[str], text: str) -> None:
+    """Copy some output; a copy that fails must not end the thread that reads the messages."""
+    try:
+        target.write(text)
+        if not text:
             target.flush()
+    except UnicodeEncodeError:  # the step's output is of a narrower encoding
+        target.write(text.encode("ascii", "backslashreplace").decode())
+    except (OSError, ValueError):  # it is closed, or its disk is full
+        return

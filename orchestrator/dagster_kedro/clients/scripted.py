@@ -1,18 +1,17 @@
 """A client that plays recorded workers: for tests of what is on the Dagster side only.
 
 It starts nothing. Each launch plays the script of its group: message lines, output, an exit.
+Annotations are not postponed here, since Dagster's resource classes read them.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import dagster as dg
 import msgspec
 from kedro_manifest.events import NUMBER_KEY
-from pydantic import PrivateAttr
 
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
 from dagster_kedro.errors import WorkerNotStartedError
@@ -30,34 +29,47 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """True for a worker that does not end before it is stopped."""
 
 
-class ScriptedClient(KedroClient):
-    """Plays `scripts`, by group name; keeps what was launched in `launches`."""
+class Playlist:
+    """The scripts by group name, and what has been launched so far.
 
-    _scripts: dict[str, Script] = PrivateAttr(default_factory=dict)
-    _launches: list[WorkerLaunch] = PrivateAttr(default_factory=list)
+    An object of its own, because Dagster copies a resource each time that it binds it.
+    """
+
+    def __init__(self, scripts: dict[str, Script]) -> None:
+        self.scripts = scripts
+        self.launches: list[WorkerLaunch] = []
+
+
+class ScriptedClient(KedroClient):
+    """Plays the scripts of a playlist; keeps what was launched in `launches`.
+
+    Example:
+        >>> client = ScriptedClient.playing({"fit": Script(lines=script_lines(("closed", {})))})
+    """
+
+    playlist: dg.ResourceDependency[Playlist]
 
     @classmethod
-    def playing(cls, scripts: dict[str, Script]) -> ScriptedClient:
+    def playing(cls, scripts: dict[str, Script]) -> "ScriptedClient":
         """Return a client that plays the given scripts."""
-        client = cls()
-        client._scripts = scripts
-        return client
+        return cls(playlist=Playlist(scripts))
 
     @property
     def launches(self) -> list[WorkerLaunch]:
         """What has been launched so far, in order."""
-        return self._launches
+        return self.playlist.launches
 
     @contextmanager
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
         """Play the script of the launch's group."""
-        self._launches.append(launch)
-        if launch.group not in self._scripts:
+        self.playlist.launches.append(launch)
+        scripts = self.playlist.scripts
+        if launch.group not in scripts:
             raise WorkerNotStartedError(
                 f"Cannot start a worker for group '{launch.group}': there is no script for it, "
-                f"only for {sorted(self._scripts)}. Add one to `ScriptedClient.playing`."
+                f"only for {sorted(scripts)}. Add one to `ScriptedClient.playing`."
             )
-        yield _ScriptedWorker(self._scripts[launch.group])
+        yield _ScriptedWorker(scripts[launch.group])
 
 
 class _ScriptedWorker:

@@ -1,0 +1,144 @@
+"""What a user asks of groups: a strategy, explicit groups, what may be staged. Pure data.
+
+A label is what a node's group is asked to be: nodes of one label are asked to share a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import msgspec
+
+from kedro_manifest.errors import AmbiguousGroupError, UnknownNameError
+from kedro_manifest.graph import PipelineGraph
+from kedro_manifest.model import Node
+from kedro_manifest.selection import DEFAULT_PIPELINE, namespaces_of
+
+Strategy = Literal["node", "namespace", "tag", "pipeline"]
+MemoryPolicy = Literal["group", "stage"]
+OnCycle = Literal["widen", "refuse"]
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What a node is grouped by. Of two kinds, the same name never means the same group."""
+
+    kind: Literal["node", "namespace", "tag", "pipeline", "group"]
+    name: str
+
+
+class ExplicitGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes that are to share a process: all that one of these names, tags, … stands for."""
+
+    nodes: list[str] = []
+    tags: list[str] = []
+    namespaces: list[str] = []
+    pipelines: list[str] = []
+
+
+class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How nodes are to be grouped."""
+
+    strategy: Strategy = "node"
+    tag_prefix: str = "group:"
+    """With the `tag` strategy: the tags that name groups."""
+    groups: dict[str, ExplicitGroup] = {}
+    """Explicit groups; they come before the strategy."""
+    memory_datasets: MemoryPolicy = "group"
+    """Whether in-memory data keeps its nodes together, or is staged between processes."""
+    memory_by_dataset: dict[str, MemoryPolicy] = {}
+    """Exceptions by dataset name; `*` stands for anything."""
+    on_cycle: OnCycle = "widen"
+    """What to do with groups that would wait for each other."""
+
+    def is_staged(self, dataset: str) -> bool:
+        """Tell whether an in-memory dataset may cross between processes."""
+        for pattern, policy in self.memory_by_dataset.items():
+            if fnmatchcase(dataset, pattern):
+                return policy == "stage"
+        return self.memory_datasets == "stage"
+
+
+def label_nodes(graph: PipelineGraph, policy: GroupPolicy) -> dict[str, Label]:
+    """Return each node's label.
+
+    Raises:
+        UnknownNameError: An explicit group names what is not there.
+        AmbiguousGroupError: A node is in two explicit groups, or has two group tags.
+    """
+    by_strategy = _strategies(graph, policy)[policy.strategy]
+    labels = {name: by_strategy(node) for name, node in graph.nodes.items()}
+    return {**labels, **_explicit_labels(graph, policy)}
+
+
+def _strategies(
+    graph: PipelineGraph, policy: GroupPolicy
+) -> dict[Strategy, Callable[[Node], Label]]:
+    first_pipeline: dict[str, str] = {}
+    for pipeline in sorted(
+        graph.manifest.pipelines, key=lambda pipeline: pipeline.name, reverse=True
+    ):
+        if pipeline.name != DEFAULT_PIPELINE:
+            first_pipeline.update(dict.fromkeys(pipeline.nodes, pipeline.name))
+
+    def by_namespace(node: Node) -> Label:
+        alone = Label("node", node.name)
+        return Label("namespace", node.namespace.split(".")[0]) if node.namespace else alone
+
+    def by_tag(node: Node) -> Label:
+        tags = [tag for tag in node.tags if tag.startswith(policy.tag_prefix)]
+        if len(tags) > 1:
+            raise AmbiguousGroupError(
+                f"Cannot group node '{node.name}': it has {len(tags)} tags that begin with "
+                f"'{policy.tag_prefix}': {', '.join(tags)}. Leave one."
+            )
+        return Label("tag", tags[0]) if tags else Label("node", node.name)
+
+    def by_pipeline(node: Node) -> Label:
+        name = first_pipeline.get(node.name)
+        return Label("pipeline", name) if name else Label("node", node.name)
+
+    return {
+        "node": lambda node: Label("node", node.name),
+        "namespace": by_namespace,
+        "tag": by_tag,
+        "pipeline": by_pipeline,
+    }
+
+
+def _explicit_labels(graph: PipelineGraph, policy: GroupPolicy) -> dict[str, Label]:
+    labels: dict[str, Label] = {}
+    for group, wanted in policy.groups.items():
+        for name in sorted(_explicit_members(graph, group, wanted)):
+            other = labels.setdefault(name, Label("group", group))
+            if other.name != group:
+                raise AmbiguousGroupError(
+                    f"Cannot group node '{name}': it is in both groups.{other.name} and "
+                    f"groups.{group}. Take it out of one of them."
+                )
+    return labels
+
+
+def _explicit_members(graph: PipelineGraph, group: str, wanted: ExplicitGroup) -> set[str]:
+    nodes = graph.nodes.values()
+    pipelines = {pipeline.name: set(pipeline.nodes) for pipeline in graph.manifest.pipelines}
+    by_tag: dict[str, set[str]] = {}
+    by_namespace: dict[str, set[str]] = {}
+    for node in nodes:
+        for tag in node.tags:
+            by_tag.setdefault(tag, set()).add(node.name)
+        for namespace in namespaces_of(node):
+            by_namespace.setdefault(namespace, set()).add(node.name)
+    members: set[str] = set()
+    for key, names, known in (
+        ("nodes", wanted.nodes, {name: {name} for name in graph.nodes}),
+        ("tags", wanted.tags, by_tag),
+        ("namespaces", wanted.namespaces, by_namespace),
+        ("pipelines", wanted.pipelines, pipelines),
+    ):
+        for name in names:
+            if name not in known:
+                raise UnknownNameError.of(f"groups.{group}.{key} entry", name, known)
+            members |= known[name]
+    return members

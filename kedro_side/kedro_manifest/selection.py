@@ -1,0 +1,158 @@
+"""Which nodes a selection stands for: `kedro run`'s filters, and what Dagster selects. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from kedro_manifest.errors import UnknownNameError
+from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of
+from kedro_manifest.model import Node
+from kedro_manifest.names import strip_transcoding
+
+DEFAULT_PIPELINE = "__default__"
+
+
+class NodeFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """The filters of `kedro run`. Each one that is given narrows the result.
+
+    Several values of one filter widen it, as there: any of the tags, any of the namespaces.
+    """
+
+    pipelines: list[str] = msgspec.field(default_factory=lambda: [DEFAULT_PIPELINE])
+    tags: list[str] = []
+    node_names: list[str] = []
+    from_nodes: list[str] = []
+    to_nodes: list[str] = []
+    from_inputs: list[str] = []
+    to_outputs: list[str] = []
+    namespaces: list[str] = []
+
+
+def filter_nodes(graph: PipelineGraph, wanted: NodeFilter) -> set[str]:
+    """Return the nodes that `kedro run` would run with these filters.
+
+    Raises:
+        UnknownNameError: A value that no node of the pipelines has.
+    """
+    pipelines = {pipeline.name: pipeline.nodes for pipeline in graph.manifest.pipelines}
+    for name in wanted.pipelines:
+        if name not in pipelines:
+            raise UnknownNameError.of("pipeline", name, pipelines)
+    within = {node for name in wanted.pipelines for node in pipelines[name]}
+    nodes = [graph.nodes[name] for name in sorted(within)]
+    after, before = _edges(graph, within)
+
+    tagged = _nodes_by(nodes, lambda node: node.tags)
+    named = {name: {name} for name in within}
+    in_namespace = _nodes_by(nodes, namespaces_of)
+    reading = _nodes_by(nodes, lambda node: _both_names(node.inputs))
+    writing = _nodes_by(nodes, lambda node: _both_names(node.outputs))
+    filters: list[tuple[str, list[str], Mapping[str, set[str]], Mapping[str, set[str]] | None]] = [
+        ("tag", wanted.tags, tagged, None),
+        ("node", wanted.node_names, named, None),
+        ("node", wanted.from_nodes, named, after),
+        ("node", wanted.to_nodes, named, before),
+        ("input", wanted.from_inputs, reading, after),
+        ("output", wanted.to_outputs, writing, before),
+        ("namespace", wanted.namespaces, in_namespace, None),
+    ]
+    chosen = set(within)
+    for kind, values, nodes_by_value, edges in filters:
+        if values:
+            matching = _matching(kind, values, nodes_by_value)
+            chosen &= _reachable(matching, edges) if edges is not None else matching
+    return chosen
+
+
+def needed_nodes(
+    graph: PipelineGraph,
+    datasets: Iterable[str] = (),
+    nodes: Iterable[str] = (),
+    available: AbstractSet[str] = frozenset(),
+) -> set[str]:
+    """Return the nodes that must run to save `datasets` and to run `nodes`.
+
+    A persisted input is loaded; an in-memory one has to be made again in this run, unless an
+    earlier attempt has staged it.
+
+    Args:
+        graph: The nodes and their edges.
+        datasets: What is to be saved, without transcoding.
+        nodes: What is to run besides.
+        available: In-memory datasets that can be loaded all the same.
+    """
+    waiting = [graph.producer(name).name for name in datasets]
+    waiting += [graph.node(name).name for name in nodes]
+    needed: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        waiting += [
+            graph.producers[dataset]
+            for dataset in inputs_of(graph.nodes[name])
+            if dataset in graph.producers and graph.is_memory(dataset) and dataset not in available
+        ]
+    return needed
+
+
+def namespaces_of(node: Node) -> list[str]:
+    """Return every namespace that holds a node: one in `a.b` lies in `a.b` and in `a`."""
+    parts = node.namespace.split(".") if node.namespace else []
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
+def _both_names(datasets: Iterable[str]) -> set[str]:
+    """A transcoded dataset may be named with its format or without."""
+    return {form for name in datasets for form in (name, strip_transcoding(name))}
+
+
+def _nodes_by(
+    nodes: Iterable[Node], values_of: Callable[[Node], Iterable[str]]
+) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for node in nodes:
+        for value in values_of(node):
+            found.setdefault(value, set()).add(node.name)
+    return found
+
+
+def _matching(kind: str, values: Iterable[str], nodes_by_value: Mapping[str, set[str]]) -> set[str]:
+    matching: set[str] = set()
+    for value in values:
+        # Kedro takes a tag that no node has for an empty filter; here it is an error.
+        if value not in nodes_by_value:
+            raise UnknownNameError.of(kind, value, nodes_by_value)
+        matching |= nodes_by_value[value]
+    return matching
+
+
+def _edges(
+    graph: PipelineGraph, within: set[str]
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Return successors and predecessors of each node, inside some pipelines only."""
+    writers = {name: node for node in within for name in outputs_of(graph.nodes[node])}
+    before = {
+        node: {writers[name] for name in inputs_of(graph.nodes[node]) if name in writers}
+        for node in within
+    }
+    after: dict[str, set[str]] = {node: set() for node in within}
+    for node, others in before.items():
+        for other in others:
+            after[other].add(node)
+    return after, before
+
+
+def _reachable(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += edges[name]
+    return reached

@@ -1,0 +1,203 @@
+"""What each client needs to be put through the conformance tests: one small class a client.
+
+To add a client, write a class with these methods, in whatever way its workers can be found and
+killed, and add it to `CLIENTS`. The tests stay as they are.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dagster_kedro import KedroClient, KedroSubprocessClient
+from dagster_kedro.clients.base import WorkerExit
+from dagster_kedro.clients.scripted import Script, ScriptedClient
+
+PROGRAMS = Path(__file__).parent / "programs"
+TOKEN = "CONFORMANCE_TOKEN"
+"""Variable by which everything that a test's workers start can be found again."""
+GRACE_S = 1.0
+
+
+class SubprocessUnderTest:
+    """Processes on this machine, found by a variable that they inherit.
+
+    Args:
+        name: Name among the tests' parameters.
+        messages: How messages travel.
+    """
+
+    def __init__(self, name: str, messages: str) -> None:
+        self.name = name
+        self.shares_stream = messages == "stdout"
+        self._messages = messages
+
+    def client(self, token: str, **options: Any) -> KedroClient:
+        """Return a client whose workers can be found by a token."""
+        return KedroSubprocessClient(
+            messages=self._messages,
+            **{"grace_s": GRACE_S, **options},
+            env={TOKEN: token, **options.get("env", {})},
+        )
+
+    def client_source(self, token: str) -> str:
+        """Return the same as source text, for a definitions file."""
+        return (
+            "__import__('dagster_kedro').KedroSubprocessClient("
+            f"messages={self._messages!r}, grace_s={GRACE_S}, env={{{TOKEN!r}: {token!r}}})"
+        )
+
+    def wire_client(self, row: str, token: str) -> KedroClient:  # noqa: ARG002
+        """Return a client for a row of `programs/wire.py`: it runs the program."""
+        return self.client(token)
+
+    def command(self, python: Path, program: str, *arguments: str) -> list[str]:
+        """Return the command that starts one of `programs` where the workers are."""
+        return [str(python), str(PROGRAMS / program), *arguments]
+
+    def worker(self, token: str) -> int:
+        """Return the worker's process, which the orchestrator has started itself."""
+        mine = processes_with(token)
+        (leader,) = [pid for pid in mine if pid == os.getpgid(pid)]
+        return leader
+
+    def kill_worker(self, token: str) -> None:
+        """Kill the worker behind the orchestrator's back."""
+        os.kill(self.worker(token), signal.SIGKILL)
+
+    def orchestrator(self, token: str) -> int:
+        """Return the process of the Dagster step that has started the worker."""
+        return parent_of(self.worker(token))
+
+    def leftovers(self, token: str, within_s: float = 5.0) -> list[str]:
+        """Return what is left of the workers and all that they started, after some patience."""
+        deadline = time.monotonic() + within_s
+        while (left := processes_with(token)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return [f"{pid}: {command_of(pid)}" for pid in left]
+
+    @contextmanager
+    def little_memory(self, python: Path, limit_bytes: int, folder: Path) -> Iterator[dict[str, Any]]:
+        """Yield client options that give its workers no more memory than this: a real limit."""
+        with control_group(limit_bytes) as group:
+            wrapper = folder / "python-with-little-memory"
+            wrapper.write_text(f'#!/bin/sh\necho $$ > {group}/cgroup.procs\nexec {python} "$@"\n')
+            wrapper.chmod(0o755)
+            yield {"python": str(wrapper)}
+
+
+class ScriptedUnderTest:
+    """Plays the wire rows without any process; rows that need a process are not for it."""
+
+    name = "scripted"
+    shares_stream = False
+
+    def wire_client(self, row: str, token: str) -> KedroClient:  # noqa: ARG002
+        """Return a client that plays a row of `programs/wire.py`."""
+        return ScriptedClient.playing({"program": script_of_row(row)})
+
+    def command(self, python: Path, program: str, *arguments: str) -> list[str]:
+        """Return a command that is never started."""
+        return [str(python), program, *arguments]
+
+    def leftovers(self, token: str) -> list[str]:  # noqa: ARG002
+        """Return nothing: nothing was started."""
+        return []
+
+
+CLIENTS = [
+    SubprocessUnderTest("subprocess-file", "file"),
+    SubprocessUnderTest("subprocess-stdout", "stdout"),
+    ScriptedUnderTest(),
+]
+
+
+def script_of_row(row: str) -> Script:
+    """Return what a worker that performs a row would send, and how it would end."""
+    wire = _wire()
+    data, output, ended = b"", [], WorkerExit(code=0)
+    for act in wire.ROWS[row]:
+        if act[0] == "raw":
+            data += act[1]
+        elif act[0] == "print":
+            output.append(act[1])
+        elif act[0] == "exit":
+            ended = WorkerExit(code=act[1])
+        elif act[0] == "kill":
+            ended = WorkerExit(signal=act[1])
+        elif found := wire.act_line(act):
+            line = found[1] + b"\n"
+            data += line[: len(line) // 2] if act[0] == "cut" else line
+    return Script(lines=[line for line in data.split(b"\n") if line], output=output, ended=ended)
+
+
+def processes_with(token: str) -> list[int]:
+    """Return the live processes that have inherited a test's token; zombies have no environment."""
+    wanted = f"{TOKEN}={token}".encode()
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                variables = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if wanted in variables:
+                found.append(int(folder.name))
+    return found
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, for people."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return "gone meanwhile"
+
+
+def parent_of(pid: int) -> int:
+    """Return the process that has started another."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("PPid:"))
+
+
+@contextmanager
+def control_group(limit_bytes: int) -> Iterator[Path]:
+    """Make a memory control group, version 1 or 2, and remove it with all that is in it."""
+    name = f"kedro-pipes-{os.getpid()}-{time.monotonic_ns()}"
+    version_1 = Path("/sys/fs/cgroup/memory")
+    group = (version_1 if version_1.is_dir() else Path("/sys/fs/cgroup")) / name
+    group.mkdir()
+    try:
+        limits = (
+            {"memory.limit_in_bytes": limit_bytes}
+            if version_1.is_dir()
+            else {"memory.max": limit_bytes, "memory.swap.max": 0}
+        )
+        for file, limit in limits.items():
+            (group / file).write_text(str(limit))
+        yield group
+    finally:
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            return group.rmdir()
+        except OSError:  # the last process is on its way out
+            time.sleep(0.05)
+    return group.rmdir()
+
+
+def _wire() -> Any:
+    spec = importlib.util.spec_from_file_location("conformance_wire", PROGRAMS / "wire.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,1 @@
+"""Nodes that misbehave as a parameter tells them."""
