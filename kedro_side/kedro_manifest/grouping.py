@@ -27,6 +27,10 @@ class Label(msgspec.Struct, frozen=True):
     kind: Literal["node", "namespace", "tag", "pipeline", "group"]
     name: str
 
+    def __str__(self) -> str:
+        """Return the label as messages spell it."""
+        return f"{self.kind} '{self.name}'"
+
 
 class ExplicitGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Nodes that are to share a process: all that one of these names, tags, … stands for."""

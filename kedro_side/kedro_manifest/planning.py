@@ -18,6 +18,7 @@ from kedro_manifest.grouping import GroupPolicy, Label, label_nodes
 from kedro_manifest.names import strip_transcoding
 
 _KEEP_APART = GroupPolicy()
+_SHOWN_LABELS = 5
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +137,7 @@ def _widened(
         asked = [label for label in found if label.kind != "node"]
         if len(found) < 2 or not asked or len({bound[name] for name in names}) == 1:  # noqa: PLR2004 - two is several
             continue
-        message = _describe_widening(predecessors, labels, set(names), found, asked[0])
+        message = _describe_widening(predecessors, labels, set(names), found)
         if policy.on_cycle == "refuse":
             raise GroupCycleError(
                 f"Cannot keep groups apart: {message} Put them into one group, or set "
@@ -151,32 +152,51 @@ def _describe_widening(
     labels: Mapping[str, Label],
     names: set[str],
     found: list[Label],
-    label: Label,
 ) -> str:
-    shown = ", ".join(f"{one.kind} '{one.name}'" for one in found)
-    members = {name for name in names if labels[name] == label}
-    path = _path_out_and_back(predecessors, names, members)
-    if not path:
+    shown = ", ".join(map(str, found[:_SHOWN_LABELS]))
+    if len(found) > _SHOWN_LABELS:
+        shown += f" and {len(found) - _SHOWN_LABELS} more"
+    circle = _waiting_labels(predecessors, labels, names)
+    if not circle:
         return f"{shown} are bound by data that cannot leave its process."
-    return f"{shown} would wait for each other along {' -> '.join(path)}."
+    within = {name for name in names if labels[name] in circle}
+    members = {name for name in within if labels[name] == circle[0]}
+    path = " -> ".join(_path_out_and_back(predecessors, within, members))
+    return f"{shown} would wait for each other along {path}."
+
+
+def _waiting_labels(
+    predecessors: Mapping[str, set[str]], labels: Mapping[str, Label], names: set[str]
+) -> list[Label]:
+    """Return labels whose nodes would wait for each other, were it not for any data."""
+    by_key = {str(labels[name]): labels[name] for name in names}
+    edges: dict[str, set[str]] = {key: set() for key in by_key}
+    for name in names:
+        key = str(labels[name])
+        for before in predecessors[name] & names:
+            edges[key].add(str(labels[before]))
+    circles = [found for found in strong_components(edges) if len(found) > 1]
+    return [by_key[key] for key in sorted(circles[0])] if circles else []
 
 
 def _path_out_and_back(
     predecessors: Mapping[str, set[str]], within: set[str], members: set[str]
 ) -> list[str]:
     """Return a shortest path that leaves `members` and comes back; empty if there is none."""
+    next_on_path: dict[str, str] = {}
     for end in sorted(members):
-        came_from = dict.fromkeys(sorted(predecessors[end] & (within - members)), end)
-        waiting = list(came_from)
-        for name in waiting:
-            if back := sorted(predecessors[name] & members):
-                path = [back[0], name]
-                while path[-1] != end:
-                    path.append(came_from[path[-1]])
-                return path
-            for before in sorted(predecessors[name] & within - came_from.keys()):
-                came_from[before] = name
-                waiting.append(before)
+        for before in sorted((predecessors[end] & within) - members - next_on_path.keys()):
+            next_on_path[before] = end
+    waiting = list(next_on_path)
+    for name in waiting:  # grows while it is walked: breadth first, against the edges
+        if back := sorted(predecessors[name] & members):
+            path = [back[0], name]
+            while path[-1] not in members:
+                path.append(next_on_path[path[-1]])
+            return path
+        for before in sorted((predecessors[name] & within) - next_on_path.keys()):
+            next_on_path[before] = name
+            waiting.append(before)
     return []
 
 

@@ -40,13 +40,22 @@ def _inferred(raw: Any) -> dg.MetadataValue[Any]:
     if raw is None:
         return dg.MetadataValue.null()
     if isinstance(raw, dict | list):
-        return dg.MetadataValue.json(raw)
+        return dg.MetadataValue.json(_finite(raw))
     return dg.MetadataValue.text(str(raw))
 
 
 def _number(raw: float) -> dg.MetadataValue[Any]:
     """Dagster's storage is JSON, which has no word for infinity or for what is no number."""
     return dg.MetadataValue.float(raw) if math.isfinite(raw) else dg.MetadataValue.text(str(raw))
+
+
+def _finite(raw: Any) -> Any:
+    """The same within JSON, which the web interface has to parse."""
+    if isinstance(raw, dict):
+        return {name: _finite(value) for name, value in raw.items()}
+    if isinstance(raw, list):
+        return [_finite(value) for value in raw]
+    return str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw
 
 
 def _table(raw: dict[str, Any]) -> dg.MetadataValue[Any]:
@@ -73,7 +82,7 @@ _MAKERS: dict[str, Callable[[Any], dg.MetadataValue[Any]]] = {
     "url": dg.MetadataValue.url,
     "path": dg.MetadataValue.path,
     "notebook": dg.MetadataValue.notebook,
-    "json": dg.MetadataValue.json,
+    "json": lambda raw: dg.MetadataValue.json(_finite(raw)),
     "md": dg.MetadataValue.md,
     "float": lambda raw: _number(float(raw)),
     "int": lambda raw: dg.MetadataValue.int(int(raw)),

@@ -70,6 +70,15 @@ def test_no_numbers(number):
     assert one("float", number).value == str(number)
 
 
+@pytest.mark.parametrize("kind", ["json", "__infer__"])
+def test_no_numbers_in_json(kind):
+    """Inside JSON as well: the web interface could not read it otherwise."""
+    value = one(kind, {"scores": [float("nan"), {"best": float("inf")}], "n": 1.5}).value
+
+    assert value == {"scores": ["nan", {"best": "inf"}], "n": 1.5}
+    json.dumps(value, allow_nan=False)
+
+
 def test_wrong_type():
     """A value that does not fit its type is shown as it is."""
     assert one("int", "many") == dg.MetadataValue.text("many")
