@@ -53,6 +53,13 @@ class CyclicPipelineError(KedroPipesError):
     """The nodes depend on each other in a circle, so no order of running them exists."""
 
 
+class OrchestrationError(KedroPipesError):
+    """An entry of `dagster.yml` has a wrong type or an unknown key.
+
+    Cure: mend the entry that the message names, and export again.
+    """
+
+
 class GroupCycleError(KedroPipesError):
     """Groups that were asked for would have to wait for each other.
 

@@ -44,6 +44,12 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Selected datasets (no transcoding) and the escaped asset key that each reports to."""
     node_assets: dict[str, str] = {}
     """Selected nodes without outputs and the escaped asset key that each reports to."""
+    staged: dict[str, str] = {}
+    """In-memory datasets that come from or go to another worker, and the URL of each."""
+    staging_backend: str = "pickle"
+    """Module that pickles them."""
+    remove_staged: list[str] = []
+    """Folders of staged datasets to remove; nothing is run then."""
     log_level: str = "INFO"
 
 

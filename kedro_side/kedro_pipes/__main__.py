@@ -17,6 +17,7 @@ from kedro_manifest.invocation import decode_invocation, read_invocation
 from kedro_pipes.channel import NumberedMessageWriter
 from kedro_pipes.environment import prepare_environment
 from kedro_pipes.guardian import start_guardian
+from kedro_pipes.pipes_context import WorkerPipesContext
 
 NOT_UNDER_PIPES = """\
 This is the worker of kedro-dagster-pipes. It is started by Dagster, through Dagster Pipes,
@@ -79,7 +80,7 @@ def _run_file(file: Path) -> int:
 
 def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
     """Run what the Pipes context asks for."""
-    pipes = PipesContext(params, PipesDefaultContextLoader(), NumberedMessageWriter())
+    pipes = WorkerPipesContext(params, PipesDefaultContextLoader(), NumberedMessageWriter())
     PipesContext.set(pipes)
     try:
         with pipes:

@@ -186,6 +186,8 @@ class NodeReporter:
     def _send_saved(
         self, progress: NodeProgress, name: str, described: PipesMetadata, seconds: float
     ) -> None:
+        if name in self._invocation.staged:
+            described["kedro/staged_at"] = value("text", self._invocation.staged[name])
         version = described.get("kedro/version", {}).get("raw_value")
         self._reports.event(
             DatasetSaved(

@@ -35,7 +35,7 @@ def configure(project_path: Path, package_name: str) -> None:
         configure_project(package_name)
 
 
-def run_session(project_path: Path, invocation: Invocation, hooks: Any) -> None:
+def run_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
     """Run the invocation's nodes, with `hooks` registered beside the project's own.
 
     Raises:
@@ -47,7 +47,7 @@ def run_session(project_path: Path, invocation: Invocation, hooks: Any) -> None:
         _run_service_session(project_path, invocation, hooks)
 
 
-def _run_service_session(project_path: Path, invocation: Invocation, hooks: Any) -> None:
+def _run_service_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
     names = _load_only(invocation)
     if names is None:
         _widen_default(invocation)
@@ -68,7 +68,7 @@ def _run_service_session(project_path: Path, invocation: Invocation, hooks: Any)
         )
 
 
-def _run_classic_session(project_path: Path, invocation: Invocation, hooks: Any) -> None:
+def _run_classic_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
     _widen_default(invocation)
     create = signature(KedroSession.create).parameters
     runtime_params = "runtime_params" if "runtime_params" in create else "extra_params"
@@ -118,6 +118,7 @@ def _node_names(names: list[str]) -> set[str]:
     return {node.name for name in names if name in pipelines for node in pipelines[name].nodes}
 
 
-def _register(session: Any, hooks: Any) -> None:
+def _register(session: Any, hooks: list[Any]) -> None:
     # Sessions take hooks from settings and entry points only; ours exist for one run.
-    session._hook_manager.register(hooks)  # noqa: SLF001
+    for hook in hooks:
+        session._hook_manager.register(hook)  # noqa: SLF001

@@ -17,21 +17,22 @@ from typing import Any, TextIO
 
 import kedro
 import msgspec
-from dagster_pipes import PipesContext
 from kedro_manifest import __version__
 from kedro_manifest.events import Event, WorkerStarted, encode_event
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes.describe import PipesMetadata
 from kedro_pipes.logs import ForwardingHandler
+from kedro_pipes.pipes_context import WorkerPipesContext
 from kedro_pipes.reporting import NodeReporter, Reports
 from kedro_pipes.sessions import configure, run_session
+from kedro_pipes.staging import StagingHook, remove_staged
 
 
 class PipesReports:
     """Reports through a Pipes context, so that any Pipes client can read them."""
 
-    def __init__(self, pipes: PipesContext) -> None:
+    def __init__(self, pipes: WorkerPipesContext) -> None:
         self._pipes = pipes
 
     def event(self, event: Event) -> None:
@@ -40,7 +41,7 @@ class PipesReports:
 
     def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
         """Report a selected asset as materialized."""
-        self._pipes.report_asset_materialization(metadata=metadata, asset_key=asset_key)
+        self._pipes.report_saved(asset_key, metadata)
 
     def log(self, message: str, level: str) -> None:
         """Forward one log record."""
@@ -90,11 +91,16 @@ def run_invocation(
             worker_version=__version__,
         )
     )
+    for url in invocation.remove_staged:
+        remove_staged(url, project_path)
+    if not invocation.nodes:
+        return
     reporter = NodeReporter(invocation, reports)
+    hooks = [reporter, StagingHook(invocation, project_path)]
     configure(project_path, invocation.package_name)
     with _forwarded_logs(invocation, reports, reporter):
         try:
-            run_session(project_path, invocation, reporter)
+            run_session(project_path, invocation, hooks)
         except BaseException as error:
             reporter.fail(error)
             raise

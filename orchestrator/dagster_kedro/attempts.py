@@ -30,7 +30,15 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def version(self) -> str | None:
         """Version under which a versioned dataset was saved."""
-        value = self.metadata.get("kedro/version")
+        return self._text("kedro/version")
+
+    @property
+    def staged_at(self) -> str | None:
+        """Where an in-memory dataset was staged."""
+        return self._text("kedro/staged_at")
+
+    def _text(self, name: str) -> str | None:
+        value = self.metadata.get(name)
         return str(value.value) if value is not None else None
 
 

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 import msgspec
 from kedro_manifest.events import NUMBER_KEY
 
+from dagster_kedro.errors import ChannelIncompleteError
+
 LAST_METHOD = "closed"
 _SHOWN_NUMBERS = 5
 
@@ -56,6 +58,11 @@ class MessageFile:
                 data = file.read()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ChannelIncompleteError(
+                f"Cannot trust the result of the worker: the messages cannot be read from "
+                f"'{self._path}': {error.strerror}. Keep nodes away from that file."
+            ) from error
         self._offset += len(data)
         *lines, self._partial = (self._partial + data).split(b"\n")
         return lines

@@ -9,6 +9,10 @@ from typing import Any
 
 import dagster as dg
 
+MAX_CHARACTERS = 1_000_000
+"""Of one value: Dagster keeps metadata in its database and sends it to the browser. A worker of
+ours cuts texts sooner; column schemas of wide tables pass."""
+
 
 def metadata_from_pipes(values: Mapping[str, Any]) -> dict[str, dg.MetadataValue[Any]]:
     """Return Dagster metadata; what does not fit its declared type is shown as text."""
@@ -19,6 +23,8 @@ def _value(entry: Any) -> dg.MetadataValue[Any]:
     if not (isinstance(entry, dict) and "raw_value" in entry):
         return _as_text(entry)
     raw = entry["raw_value"]
+    if _size(raw) > MAX_CHARACTERS:
+        return _as_text(raw)
     make = _MAKERS.get(str(entry.get("type")), _inferred)
     try:
         return make(raw)
@@ -27,7 +33,19 @@ def _value(entry: Any) -> dg.MetadataValue[Any]:
 
 
 def _as_text(raw: Any) -> dg.MetadataValue[Any]:
-    return dg.MetadataValue.text(raw if isinstance(raw, str) else json.dumps(raw, default=str))
+    text = raw if isinstance(raw, str) else json.dumps(raw, default=str)
+    if len(text) > MAX_CHARACTERS:
+        text = f"{text[:MAX_CHARACTERS]}… ({len(text) - MAX_CHARACTERS} more characters)"
+    # What a database cannot store as text: lone surrogates, and zero bytes (PostgreSQL).
+    safe = text.encode("utf-8", "replace").decode().replace("\0", "\\0")
+    return dg.MetadataValue.text(safe)
+
+
+def _size(raw: Any) -> int:
+    """Characters that a value takes in Dagster's storage."""
+    if isinstance(raw, str):
+        return len(raw)
+    return len(json.dumps(raw, default=str)) if isinstance(raw, dict | list) else 0
 
 
 def _inferred(raw: Any) -> dg.MetadataValue[Any]:

@@ -16,7 +16,8 @@ from pydantic import Field
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.index import index_of_step
 from dagster_kedro.programs import stream_program
-from dagster_kedro.run import KedroRun, RunSettings
+from dagster_kedro.run import KedroRun
+from dagster_kedro.settings import RunSettings
 
 
 class KedroPipesResource(dg.ConfigurableResource[Any]):

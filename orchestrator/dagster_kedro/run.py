@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import dagster as dg
-import msgspec
 from dagster_pipes import PipesContextData
 from kedro_manifest.graph import outputs_of
 from kedro_manifest.invocation import Invocation, encode_invocation
-from kedro_manifest.names import strip_transcoding
+from kedro_manifest.orchestration import placement_of
 from kedro_manifest.planning import Group, Plan, plan_groups
 from kedro_manifest.selection import needed_nodes
 
-from dagster_kedro.attempts import Finished, finished_before, yield_again
+from dagster_kedro.attempts import finished_before, yield_again
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch
-from dagster_kedro.errors import RunFailedError
+from dagster_kedro.errors import GroupFailedError, RunFailedError
 from dagster_kedro.index import AssetIndex
+from dagster_kedro.invocations import Invocations
 from dagster_kedro.results import LogLine, Outcome, expected_of
 from dagster_kedro.scheduling import GroupScheduler
+from dagster_kedro.settings import RunSettings
 from dagster_kedro.worker_session import run_worker
-
-
-class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is configured for all groups of a run."""
-
-    env: str | None
-    parameters: dict[str, Any]
-    load_versions: dict[str, str]
-    max_concurrent: int
-    log_level: str
 
 
 class KedroRun:
@@ -49,15 +39,30 @@ class KedroRun:
         self._index = index
         self._client = client
         self._settings = settings
-        self._kedro_run_id = kedro_run_id(context)
         self._checks = selected_checks(context)
         self._finished = finished_before(context)
-        selected = context.selected_asset_keys
-        self._datasets, self._nodes = _names_of(index, selected - self._finished.keys())
-        self._versions = _versions(index, self._finished)
-        """Version of each versioned dataset that this run or its earlier attempts saved."""
-        self.plan: Plan = plan_groups(
-            index.graph, needed_nodes(index.graph, self._datasets, self._nodes)
+        placement = placement_of(index.manifest)
+        wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
+        self._selected = {asset.name for asset in wanted}
+        needed = needed_nodes(
+            index.graph,
+            datasets=[asset.name for asset in wanted if not asset.is_node],
+            nodes=[asset.name for asset in wanted if asset.is_node],
+            available={
+                index.by_key[key].name
+                for key, asset in self._finished.items()
+                if asset.staged_at is not None
+            },
+        )
+        self.plan: Plan = plan_groups(index.graph, needed, placement.group_policy())
+        self._invocations = Invocations(
+            context,
+            index,
+            settings=settings,
+            placement=placement,
+            selected=self._selected,
+            finished=self._finished,
+            plan=self.plan,
         )
 
     def stream(self) -> Iterator[Any]:
@@ -72,15 +77,18 @@ class KedroRun:
             RunFailedError: Several did. Whatever was yielded before stays materialized.
         """
         self._context.log.info(self._summary())
+        for warning in self.plan.warnings:
+            self._context.log.warning(warning)
         yield from self._kept_results()
         scheduler = GroupScheduler(self.plan, self._settings.max_concurrent)
         yield from logged(self._context, scheduler.outcomes(self._run_group))
         self._raise_failures(scheduler)
+        self._remove_staged()
 
     def _summary(self) -> str:
         kept = f"; {len(self._finished)} assets are kept" if self._finished else ""
         return (
-            f"Kedro run {self._kedro_run_id}: {len(self.plan.nodes)} nodes in "
+            f"Kedro run {self._invocations.kedro_run_id}: {len(self.plan.nodes)} nodes in "
             f"{len(self.plan.groups)} groups, at most {self._settings.max_concurrent} at a time"
             f"{kept}."
         )
@@ -107,44 +115,32 @@ class KedroRun:
     def _run_group(
         self, group: Group, emit: Callable[[Outcome], None], stop: threading.Event
     ) -> None:
-        invocation = self._invocation(group)
+        invocation = self._invocations.of_group(group)
+        expected = expected_of(invocation, self._checks, self._saved_besides(group))
+        results = run_worker(self._client, self._launch(invocation), expected, emit, stop)
+        # One thread writes here before any thread that reads it is started.
+        self._invocations.take_versions(results.versions)
+
+    def _remove_staged(self) -> None:
+        """After success nobody needs what crossed between the groups; a failure keeps it."""
+        invocation = self._invocations.removing_staged()
+        if invocation is None:
+            return
+        try:
+            expected = expected_of(invocation, {}, {})
+            launch = self._launch(invocation)
+            run_worker(self._client, launch, expected, lambda _: None, threading.Event())
+        except GroupFailedError as error:
+            # The work is done and saved; what is left behind costs room only.
+            self._context.log.warning(f"Staged data was not removed: {error}")
+
+    def _launch(self, invocation: Invocation) -> WorkerLaunch:
         keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
-        launch = WorkerLaunch(
-            group=group.name,
+        return WorkerLaunch(
+            group=invocation.group,
             context_data=pipes_context(self._context, keys, encode_invocation(invocation)),
             project_dir=self._index.project.project_dir,
             python=self._index.project.python,
-        )
-        expected = expected_of(invocation, self._checks, self._saved_besides(group))
-        results = run_worker(self._client, launch, expected, emit, stop)
-        # One thread writes here before any thread that reads it is started.
-        self._versions.update(results.versions)
-
-    def _invocation(self, group: Group) -> Invocation:
-        index = self._index
-        nodes = [index.graph.nodes[name] for name in group.nodes]
-        made = {name for node in nodes for name in outputs_of(node)}
-        return Invocation(
-            group=group.name,
-            nodes=group.nodes,
-            pipelines=index.pipelines_holding(group.nodes),
-            kedro_run_id=self._kedro_run_id,
-            dagster_run_id=self._context.run_id,
-            package_name=index.manifest.project.package_name,
-            conf_source=index.project.conf_source,
-            env=self._settings.env or index.project.env,
-            runtime_params=self._settings.parameters,
-            load_versions=self._load_versions(group, made),
-            dataset_assets={
-                name: index.key_of_dataset[name].to_escaped_user_string()
-                for name in sorted(made & self._datasets)
-            },
-            node_assets={
-                name: index.key_of_node[name].to_escaped_user_string()
-                for name in group.nodes
-                if name in self._nodes
-            },
-            log_level=self._settings.log_level,
         )
 
     def _saved_besides(self, group: Group) -> dict[str, dg.AssetKey]:
@@ -154,18 +150,8 @@ class KedroRun:
         return {
             name: self._index.key_of_dataset[name]
             for name in made
-            if name not in self._datasets and not graph.is_memory(name)
+            if name not in self._selected and not graph.is_memory(name)
         }
-
-    def _load_versions(self, group: Group, made: set[str]) -> dict[str, str]:
-        """Pin what an earlier group of this run saved: unpinned, Kedro loads the latest."""
-        pinned = {
-            name: self._versions[stripped]
-            for node in group.nodes
-            for name in self._index.graph.nodes[node].inputs
-            if (stripped := strip_transcoding(name)) in self._versions and stripped not in made
-        }
-        return {**pinned, **self._settings.load_versions}
 
 
 def logged(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> Iterator[Any]:
@@ -206,30 +192,3 @@ def selected_checks(context: dg.AssetExecutionContext) -> dict[dg.AssetCheckKey,
     """Return the selected checks of a step, and whether each blocks."""
     blocking = {spec.key: spec.blocking for spec in context.assets_def.check_specs}
     return {key: blocking[key] for key in context.selected_asset_check_keys}
-
-
-def kedro_run_id(context: dg.AssetExecutionContext) -> str:
-    """Return the Kedro run id of a step's attempt, in Kedro's timestamp format.
-
-    It is the time at which Dagster created the run, so all steps share it, and a millisecond
-    more for each retry, so that a retry never meets a version that is written already.
-    """
-    record = context.instance.get_run_record_by_id(context.run_id)
-    created = record.create_timestamp if record else datetime.now(tz=timezone.utc)
-    moment = created.astimezone(timezone.utc) + timedelta(milliseconds=context.retry_number)
-    return f"{moment:%Y-%m-%dT%H.%M.%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def _names_of(index: AssetIndex, keys: set[dg.AssetKey]) -> tuple[set[str], set[str]]:
-    """Return Kedro's names of some assets: datasets, and nodes without outputs."""
-    assets = [index.by_key[key] for key in keys]
-    datasets = {asset.name for asset in assets if not asset.is_node}
-    return datasets, {asset.name for asset in assets if asset.is_node}
-
-
-def _versions(index: AssetIndex, finished: dict[dg.AssetKey, Finished]) -> dict[str, str]:
-    return {
-        index.by_key[key].name: asset.version
-        for key, asset in finished.items()
-        if asset.version is not None
-    }

@@ -42,8 +42,9 @@ class SubprocessUnderTest:
         """Return a client whose workers can be found by a token."""
         return KedroSubprocessClient(
             messages=self._messages,
-            **{"grace_s": GRACE_S, **options},
-            env={TOKEN: token, **options.get("env", {})},
+            grace_s=GRACE_S,
+            env={TOKEN: token, **options.pop("env", {})},
+            **options,
         )
 
     def client_source(self, token: str) -> str:
@@ -81,6 +82,13 @@ class SubprocessUnderTest:
         while (left := processes_with(token)) and time.monotonic() < deadline:
             time.sleep(0.05)
         return [f"{pid}: {command_of(pid)}" for pid in left]
+
+    def light_worker(self, python: Path, folder: Path) -> dict[str, Any]:
+        """Return client options that start `programs/light_worker.py` instead of our worker."""
+        wrapper = folder / "light-worker"
+        wrapper.write_text(f"#!/bin/sh\nexec {python} {PROGRAMS / 'light_worker.py'}\n")
+        wrapper.chmod(0o755)
+        return {"python": str(wrapper)}
 
     @contextmanager
     def little_memory(self, python: Path, limit_bytes: int, folder: Path) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from dagster_pipes import PipesContext
+from kedro_manifest.events import DatasetLoaded, encode_event
 
 logger = logging.getLogger(__name__)
 
@@ -164,9 +165,13 @@ def log_once(size):
 
 @behaviour
 def log_often(size):
-    """Log many numbered lines."""
+    """Send many messages, a numbered line among every twenty of them."""
+    quiet = encode_event(DatasetLoaded(node="only", dataset="none", duration_s=0.0))
     for number in range(size):
-        logger.info("line %d", number)
+        if number % 20:
+            PipesContext.get().report_custom_message(quiet)
+        else:
+            logger.info("line %d", number)
 
 
 @behaviour
@@ -205,9 +210,8 @@ def noise(size):
 def bad_metadata(size):
     """Report what is no metadata."""
     endless = []
-    endless.append(endless)
+    endless += [endless, endless, endless]
     PipesContext.get().report_asset_materialization(
-        asset_key="extra",
         metadata={
             "nan": float("nan"),
             "infinite": float("inf"),
@@ -250,6 +254,14 @@ def delete_messages(size):
     """Delete the file that the messages go to, and everything beside it."""
     for file in Path(os.environ["MESSAGES_IN"]).glob("kedro-pipes-*/*"):
         file.unlink()
+
+
+@behaviour
+def replace_messages(size):
+    """Put a folder where the message file was."""
+    for file in Path(os.environ["MESSAGES_IN"]).glob("kedro-pipes-*/messages*"):
+        file.unlink()
+        file.mkdir()
 
 
 @behaviour

@@ -1,0 +1,161 @@
+"""What each worker of a run is asked to do: which versions it loads, what is staged where.
+
+Knows what earlier groups and earlier attempts have saved. Starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
+
+import dagster as dg
+from kedro_manifest.graph import inputs_of, outputs_of
+from kedro_manifest.invocation import Invocation
+from kedro_manifest.names import strip_transcoding
+from kedro_manifest.orchestration import Placement
+from kedro_manifest.planning import Group, Plan
+
+from dagster_kedro.attempts import Finished
+from dagster_kedro.index import AssetIndex
+from dagster_kedro.settings import RunSettings
+
+VERSION_KEY = "kedro/version"
+
+
+class Invocations:
+    """Makes the invocations of one run, group by group.
+
+    Args:
+        context: The step's.
+        index: Of the project's assets.
+        settings: Of all groups.
+        placement: Where staged data goes.
+        selected: Selected datasets, and nodes without outputs, by Kedro's names.
+        finished: What earlier attempts have made.
+        plan: What will run.
+    """
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        index: AssetIndex,
+        *,
+        settings: RunSettings,
+        placement: Placement,
+        selected: set[str],
+        finished: Mapping[dg.AssetKey, Finished],
+        plan: Plan,
+    ) -> None:
+        self.kedro_run_id = kedro_run_id(context)
+        self._dagster_run_id = context.run_id
+        self._index = index
+        self._settings = settings
+        self._store = placement.store
+        self._selected = selected
+        self._versions = _earlier_versions(context, index, plan)
+        self._versions.update(
+            (index.by_key[key].name, asset.version)
+            for key, asset in finished.items()
+            if asset.version is not None
+        )
+        self._staged = {name: self._staging_url(name) for name in plan.staged}
+        self._staged.update(
+            (index.by_key[key].name, asset.staged_at)
+            for key, asset in finished.items()
+            if asset.staged_at is not None
+        )
+
+    def of_group(self, group: Group) -> Invocation:
+        """Return what the worker of a group is asked to run."""
+        index = self._index
+        nodes = [index.graph.nodes[name] for name in group.nodes]
+        made = {name for node in nodes for name in outputs_of(node)}
+        touched = [name for node in nodes for name in (*node.inputs, *node.outputs)]
+        return self._invocation(
+            group=group.name,
+            nodes=group.nodes,
+            pipelines=index.pipelines_holding(group.nodes),
+            load_versions=self._load_versions(touched, made),
+            staged={name: self._staged[name] for name in touched if name in self._staged},
+            dataset_assets={
+                name: index.key_of_dataset[name].to_escaped_user_string()
+                for name in sorted(made & self._selected)
+            },
+            node_assets={
+                node.name: index.key_of_node[node.name].to_escaped_user_string()
+                for node in nodes
+                if not node.outputs and node.name in self._selected
+            },
+        )
+
+    def removing_staged(self) -> Invocation | None:
+        """Return what removes the run's staged data; None if there is none."""
+        folders = {url.rpartition("/")[0] for url in self._staged.values()}
+        if not folders:
+            return None
+        return self._invocation(
+            group="remove staged data", nodes=[], pipelines=[], remove_staged=sorted(folders)
+        )
+
+    def take_versions(self, versions: Mapping[str, str]) -> None:
+        """Remember under which versions a group has saved its datasets."""
+        self._versions.update(versions)
+
+    def _invocation(self, **particulars: object) -> Invocation:
+        manifest, project = self._index.manifest, self._index.project
+        common: dict[str, object] = {
+            "kedro_run_id": self.kedro_run_id,
+            "dagster_run_id": self._dagster_run_id,
+            "package_name": manifest.project.package_name,
+            "conf_source": project.conf_source,
+            "env": self._settings.env or project.env,
+            "runtime_params": self._settings.parameters,
+            "staging_backend": self._store.backend,
+            "log_level": self._settings.log_level,
+        }
+        return Invocation(**common, **particulars)  # type: ignore[arg-type]
+
+    def _load_versions(self, touched: Iterable[str], made: set[str]) -> dict[str, str]:
+        """Pin what others have saved: unpinned, Kedro loads the latest, which may be anyone's."""
+        pinned = {
+            name: self._versions[stripped]
+            for name in touched
+            if (stripped := strip_transcoding(name)) in self._versions and stripped not in made
+        }
+        return {**pinned, **self._settings.load_versions}
+
+    def _staging_url(self, dataset: str) -> str:
+        return f"{self._store.url.rstrip('/')}/{self.kedro_run_id}/{quote(dataset, safe='')}.pickle"
+
+
+def kedro_run_id(context: dg.AssetExecutionContext) -> str:
+    """Return the Kedro run id of a step's attempt, in Kedro's timestamp format.
+
+    It is the time at which Dagster created the run, so all steps share it, and a millisecond
+    more for each retry, so that a retry never meets a version that is written already.
+    """
+    record = context.instance.get_run_record_by_id(context.run_id)
+    created = record.create_timestamp if record else datetime.now(tz=timezone.utc)
+    moment = created.astimezone(timezone.utc) + timedelta(milliseconds=context.retry_number)
+    return f"{moment:%Y-%m-%dT%H.%M.%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _earlier_versions(
+    context: dg.AssetExecutionContext, index: AssetIndex, plan: Plan
+) -> dict[str, str]:
+    """Return the versions that Dagster last saw of versioned inputs that this run won't make."""
+    graph = index.graph
+    nodes = [graph.nodes[name] for name in plan.nodes]
+    made = {name for node in nodes for name in outputs_of(node)}
+    read = {name for node in nodes for name in inputs_of(node)} - made
+    versions: dict[str, str] = {}
+    for name in sorted(read & graph.producers.keys()):
+        dataset = graph.datasets.get(name)
+        if dataset is None or not dataset.versioned:
+            continue
+        event = context.instance.get_latest_materialization_event(index.key_of_dataset[name])
+        materialization = event.asset_materialization if event else None
+        if materialization and (version := materialization.metadata.get(VERSION_KEY)):
+            versions[name] = str(version.value)
+    return versions
