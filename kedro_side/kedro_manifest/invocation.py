@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +20,17 @@ CONTROL_VARIABLE = "KEDRO_PIPES_CONTROL_FD"
 """Descriptor of a pipe whose end of file tells a worker that the orchestrator is gone."""
 GRACE_VARIABLE = "KEDRO_PIPES_GRACE_S"
 """Seconds that a worker's processes get between SIGTERM and SIGKILL."""
+
+
+class ExpectedNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A node as the manifest knows it, for the worker to compare with its project."""
+
+    name: str
+    inputs: list[str]
+    """Datasets and parameters, sorted."""
+    outputs: list[str]
+    """Sorted."""
+    source_hash: str | None = None
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +61,12 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Module that pickles them."""
     remove_staged: list[str] = []
     """Folders of staged datasets to remove; nothing is run then."""
+    expected: list[ExpectedNode] = []
+    """The nodes as the manifest has them; none to skip the comparison."""
+    expected_kedro: str | None = None
+    """Version of Kedro that wrote the manifest."""
+    on_drift: Literal["refuse", "warn"] = "refuse"
+    """What to do when the project no longer matches."""
     log_level: str = "INFO"
 
 

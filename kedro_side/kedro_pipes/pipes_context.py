@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from dagster_pipes import PipesContext, PipesMetadataType
+from dagster_pipes import PIPES_METADATA_TYPE_INFER, PipesContext, PipesMetadataType
 
 from kedro_pipes.describe import PipesMetadata
 from kedro_pipes.plain_data import plain
@@ -76,7 +76,10 @@ def _metadata_value(raw: Any) -> dict[str, Any]:
     if isinstance(raw, dict) and raw.keys() == {"type", "raw_value"} and raw["type"] in _TYPES:
         return {"type": raw["type"], "raw_value": plain(raw["raw_value"])}
     value = plain(raw)
-    return {"type": "json" if isinstance(value, dict | list) else "infer", "raw_value": value}
+    return {
+        "type": "json" if isinstance(value, dict | list) else PIPES_METADATA_TYPE_INFER,
+        "raw_value": value,
+    }
 
 
 def _arrives_as_it_is(raw: Any) -> bool:
@@ -85,6 +88,3 @@ def _arrives_as_it_is(raw: Any) -> bool:
         return size < _PASSED_ON_BYTES or bool(plain(raw) == raw)
     except Exception:  # noqa: BLE001 - a foreign object may raise anything
         return False
-
-
-__all__ = ["WorkerPipesContext"]

@@ -15,6 +15,7 @@ from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 from kedro_manifest.invocation import Invocation
 
 try:
@@ -33,6 +34,17 @@ def configure(project_path: Path, package_name: str) -> None:
         bootstrap_project(project_path)
     else:
         configure_project(package_name)
+
+
+def load_nodes(invocation: Invocation) -> dict[str, Node]:
+    """Load the registered pipelines that hold the invocation's nodes; return the nodes by name.
+
+    As few pipelines as possible are loaded; a node that the project no longer has is left out.
+    """
+    names = _load_only(invocation) or [*invocation.pipelines, DEFAULT_PIPELINE]
+    held = [pipelines[name].nodes for name in names if name in pipelines]
+    wanted = set(invocation.nodes)
+    return {node.name: node for nodes in held for node in nodes if node.name in wanted}
 
 
 def run_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:

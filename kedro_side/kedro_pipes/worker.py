@@ -22,10 +22,11 @@ from kedro_manifest.events import Event, WorkerStarted, encode_event
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes.describe import PipesMetadata
+from kedro_pipes.drift import refuse_drift
 from kedro_pipes.logs import ForwardingHandler
 from kedro_pipes.pipes_context import WorkerPipesContext
 from kedro_pipes.reporting import NodeReporter, Reports
-from kedro_pipes.sessions import configure, run_session
+from kedro_pipes.sessions import configure, load_nodes, run_session
 from kedro_pipes.staging import StagingHook, remove_staged
 
 
@@ -100,6 +101,7 @@ def run_invocation(
     configure(project_path, invocation.package_name)
     with _forwarded_logs(invocation, reports, reporter):
         try:
+            refuse_drift(invocation, load_nodes(invocation), project_path)
             run_session(project_path, invocation, hooks)
         except BaseException as error:
             reporter.fail(error)

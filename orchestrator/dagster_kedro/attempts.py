@@ -16,13 +16,17 @@ import msgspec
 KEPT_FROM = "kedro/kept_from_run"
 """Metadata of an asset that was not made again: the run that made it."""
 
+_VERSION = "kedro/version"
 _RESUME_TAG = "dagster/is_resume_retry"
+_RESUME_TAGS = {_RESUME_TAG, "dagster/is_asset_resume_retry"}
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """An asset that an earlier attempt has materialized."""
 
     metadata: Mapping[str, dg.MetadataValue[Any]]
+    checks: list[dg.AssetCheckEvaluation] = []
+    """Evaluations of its selected checks."""
     run_id: str
     in_this_run: bool
     """True if Dagster knows it from this very run, and must not be told twice."""
@@ -30,7 +34,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def version(self) -> str | None:
         """Version under which a versioned dataset was saved."""
-        return self._text("kedro/version")
+        return self._text(_VERSION)
 
     @property
     def staged_at(self) -> str | None:
@@ -43,7 +47,11 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finished_before(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, Finished]:
-    """Return the selected assets that need not be made again, by key."""
+    """Return the selected assets that need not be made again, by key.
+
+    An asset whose selected checks were not all reported is not finished, nor is one that a
+    blocking check stopped: else a retry would pass the check by.
+    """
     finished: dict[dg.AssetKey, Finished] = {}
     parent = context.run.parent_run_id
     if parent is not None and context.run.tags.get(_RESUME_TAG) == "true":
@@ -53,20 +61,81 @@ def finished_before(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, Fini
     return finished
 
 
+def resumed_versions(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str]:
+    """Return the versions that the runs which this one resumes have saved, selected or not.
+
+    "From asset failure" selects only what is missing, so that what is kept has to be looked for.
+    """
+    versions: dict[dg.AssetKey, str] = {}
+    run: dg.DagsterRun | None = context.run
+    while run is not None and run.parent_run_id and _RESUME_TAGS & run.tags.keys():
+        run = context.instance.get_run_by_id(run.parent_run_id)
+        if run is not None:
+            for key, metadata in _materializations(context, run.run_id):
+                if _VERSION in metadata:
+                    versions.setdefault(key, str(metadata[_VERSION].value))
+    return versions
+
+
 def yield_again(key: dg.AssetKey, finished: Finished) -> dg.MaterializeResult[Any]:
     """Return the result that tells Dagster that an asset is there, marked as kept."""
     kept_from = finished.metadata.get(KEPT_FROM, dg.MetadataValue.dagster_run(finished.run_id))
-    return dg.MaterializeResult(asset_key=key, metadata={**finished.metadata, KEPT_FROM: kept_from})
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={**finished.metadata, KEPT_FROM: kept_from},
+        check_results=[
+            dg.AssetCheckResult(
+                asset_key=key,
+                check_name=check.asset_check_key.name,
+                passed=check.passed,
+                severity=check.severity,
+                metadata={**check.metadata, KEPT_FROM: kept_from},
+            )
+            for check in finished.checks
+        ],
+    )
 
 
 def _materialized(
     context: dg.AssetExecutionContext, run_id: str, *, in_this_run: bool
 ) -> Iterator[tuple[dg.AssetKey, Finished]]:
+    evaluations = _evaluations(context, run_id)
+    selected = context.selected_asset_check_keys
+    for key, metadata in _materializations(context, run_id):
+        checks = [check for check in selected if check.asset_key == key]
+        if key in context.selected_asset_keys and all(
+            check in evaluations and not _stops(evaluations[check]) for check in checks
+        ):
+            yield (
+                key,
+                Finished(
+                    metadata=metadata,
+                    checks=[evaluations[check] for check in checks],
+                    run_id=run_id,
+                    in_this_run=in_this_run,
+                ),
+            )
+
+
+def _materializations(
+    context: dg.AssetExecutionContext, run_id: str
+) -> Iterator[tuple[dg.AssetKey, Mapping[str, dg.MetadataValue[Any]]]]:
     entries = context.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     for entry in entries:
-        event = entry.asset_materialization
-        if event is not None and event.asset_key in context.selected_asset_keys:
-            yield (
-                event.asset_key,
-                Finished(metadata=event.metadata, run_id=run_id, in_this_run=in_this_run),
-            )
+        if (event := entry.asset_materialization) is not None:
+            yield event.asset_key, event.metadata
+
+
+def _evaluations(
+    context: dg.AssetExecutionContext, run_id: str
+) -> dict[dg.AssetCheckKey, dg.AssetCheckEvaluation]:
+    """Return the last evaluation of each check in a run."""
+    entries = context.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    data = [entry.dagster_event.event_specific_data for entry in entries if entry.dagster_event]
+    found = [each for each in data if isinstance(each, dg.AssetCheckEvaluation)]
+    return {each.asset_check_key: each for each in found}
+
+
+def _stops(check: dg.AssetCheckEvaluation) -> bool:
+    failed = not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    return failed and bool(check.blocking)

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import dagster as dg
 from kedro_manifest.graph import inputs_of, outputs_of
-from kedro_manifest.invocation import Invocation
+from kedro_manifest.invocation import ExpectedNode, Invocation
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration import Placement
 from kedro_manifest.planning import Group, Plan
 
-from dagster_kedro.attempts import Finished
+from dagster_kedro.attempts import Finished, resumed_versions
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.settings import RunSettings
 
@@ -51,9 +51,14 @@ class Invocations:
         self._dagster_run_id = context.run_id
         self._index = index
         self._settings = settings
-        self._store = placement.store
+        self._placement = placement
         self._selected = selected
         self._versions = _earlier_versions(context, index, plan)
+        self._versions.update(
+            (index.by_key[key].name, version)
+            for key, version in resumed_versions(context).items()
+            if key in index.by_key
+        )
         self._versions.update(
             (index.by_key[key].name, asset.version)
             for key, asset in finished.items()
@@ -76,6 +81,15 @@ class Invocations:
             group=group.name,
             nodes=group.nodes,
             pipelines=index.pipelines_holding(group.nodes),
+            expected=[
+                ExpectedNode(
+                    name=node.name,
+                    inputs=sorted({*node.inputs, *node.parameters}),
+                    outputs=sorted(set(node.outputs)),
+                    source_hash=node.source_hash,
+                )
+                for node in nodes
+            ],
             load_versions=self._load_versions(touched, made),
             staged={name: self._staged[name] for name in touched if name in self._staged},
             dataset_assets={
@@ -111,7 +125,9 @@ class Invocations:
             "conf_source": project.conf_source,
             "env": self._settings.env or project.env,
             "runtime_params": self._settings.parameters,
-            "staging_backend": self._store.backend,
+            "staging_backend": self._placement.store.backend,
+            "expected_kedro": manifest.project.kedro_version,
+            "on_drift": self._placement.on_drift,
             "log_level": self._settings.log_level,
         }
         return Invocation(**common, **particulars)  # type: ignore[arg-type]
@@ -126,7 +142,7 @@ class Invocations:
         return {**pinned, **self._settings.load_versions}
 
     def _staging_url(self, dataset: str) -> str:
-        return f"{self._store.url.rstrip('/')}/{self.kedro_run_id}/{quote(dataset, safe='')}.pickle"
+        return f"{self._placement.store.url.rstrip('/')}/{self.kedro_run_id}/{quote(dataset, safe='')}.pickle"
 
 
 def kedro_run_id(context: dg.AssetExecutionContext) -> str:

@@ -144,6 +144,12 @@ def run_definitions():
     return execute
 
 
+@pytest.fixture(scope="session")
+def finished_run():
+    """Read a run that was executed elsewhere."""
+    return FinishedRun
+
+
 @pytest.fixture
 def read_json():
     """Read a JSON file of a project."""

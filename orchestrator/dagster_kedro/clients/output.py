@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO
 
@@ -67,15 +68,14 @@ class OutputPump:
             self._last.append(text)
             _write(target, f"{self._prefix}{text}\n")
         if output:
-            _write(target, "")
+            with suppress(OSError, ValueError):
+                target.flush()
 
 
 def _write(target: IO[str], text: str) -> None:
     """Copy some output; a copy that fails must not end the thread that reads the messages."""
     try:
         target.write(text)
-        if not text:
-            target.flush()
     except UnicodeEncodeError:  # the step's output is of a narrower encoding
         target.write(text.encode("ascii", "backslashreplace").decode())
     except (OSError, ValueError):  # it is closed, or its disk is full

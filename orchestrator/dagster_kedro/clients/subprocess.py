@@ -110,7 +110,8 @@ class KedroSubprocessClient(KedroClient):
             ) from error
         finally:
             os.close(control_read)
-        worker = _ProcessWorker(launch.group, process, scratch / "messages.jsonl", self.grace_s)
+        file = MessageFile(scratch / "messages.jsonl") if self.messages == "file" else None
+        worker = _ProcessWorker(launch.group, process, file, self.grace_s)
         try:
             yield worker
         finally:
@@ -158,12 +159,16 @@ class _ProcessWorker:
     """A process that leads its own process group."""
 
     def __init__(
-        self, group: str, process: subprocess.Popen[bytes], messages: Path, grace_s: float
+        self,
+        group: str,
+        process: subprocess.Popen[bytes],
+        file: MessageFile | None,
+        grace_s: float,
     ) -> None:
         if process.stdout is None or process.stderr is None:
             raise ValueError("The process was started without pipes for its output.")
         self._process = process
-        self._messages = MessageFile(messages)
+        self._file = file
         self._grace_s = grace_s
         self._stopped = False
         self._exit: WorkerExit | None = None
@@ -195,7 +200,8 @@ class _ProcessWorker:
         )
 
     def read_lines(self) -> list[bytes]:
-        lines = self._messages.read_lines() + self._output.messages()
+        lines = self._file.read_lines() if self._file else []
+        lines += self._output.messages()
         if lines and self._exit is None:
             self._memory.look_again()
         return lines
@@ -203,7 +209,8 @@ class _ProcessWorker:
     def read_rest(self) -> list[bytes]:
         # What the worker left running may hold its streams open.
         self.stop()
-        return self._messages.read_rest() + self._output.messages()
+        lines = self._file.read_rest() if self._file else []
+        return lines + self._output.messages()
 
     def last_output(self) -> list[str]:
         self._output.join()

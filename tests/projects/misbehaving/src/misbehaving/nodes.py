@@ -64,13 +64,19 @@ def nothing():
 
 
 def fit():
-    """Return what is saved under a version."""
+    """Return what is saved under a version, and report its check as the test wants it."""
+    passed = not Path("data/unfit").exists()
+    if not Path("data/unchecked").exists():
+        pipes = PipesContext.get()
+        pipes.report_asset_check("sound", passed=passed, asset_key="model")
     return {"fitted_at": time.time_ns()}
 
 
 def score_once_allowed(model):
     """Fail until the test allows it, or once if it says so."""
     data = Path("data")
+    with (data / "attempts").open("a") as attempts:
+        attempts.write("x")
     if (data / "fail_once").exists():
         (data / "fail_once").unlink()
         raise RuntimeError("not yet")
