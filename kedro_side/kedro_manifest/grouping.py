@@ -132,7 +132,7 @@ def _explicit_members(graph: PipelineGraph, group: str, wanted: ExplicitGroup) -
     for node in nodes:
         for tag in node.tags:
             by_tag.setdefault(tag, set()).add(node.name)
-        for namespace in namespaces_of(node):
+        for namespace in namespaces_of(node.namespace):
             by_namespace.setdefault(namespace, set()).add(node.name)
     members: set[str] = set()
     for key, names, known in (

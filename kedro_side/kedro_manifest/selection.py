@@ -47,7 +47,7 @@ def filter_nodes(graph: PipelineGraph, wanted: NodeFilter) -> set[str]:
 
     tagged = _nodes_by(nodes, lambda node: node.tags)
     named = {name: {name} for name in within}
-    in_namespace = _nodes_by(nodes, namespaces_of)
+    in_namespace = _nodes_by(nodes, lambda node: namespaces_of(node.namespace))
     reading = _nodes_by(nodes, lambda node: _both_names(node.inputs))
     writing = _nodes_by(nodes, lambda node: _both_names(node.outputs))
     filters: list[tuple[str, list[str], Mapping[str, set[str]], Mapping[str, set[str]] | None]] = [
@@ -100,9 +100,9 @@ def needed_nodes(
     return needed
 
 
-def namespaces_of(node: Node) -> list[str]:
-    """Return every namespace that holds a node: one in `a.b` lies in `a.b` and in `a`."""
-    parts = node.namespace.split(".") if node.namespace else []
+def namespaces_of(namespace: str | None) -> list[str]:
+    """Return a namespace with all that hold it: `a.b` lies in `a.b` and in `a`."""
+    parts = namespace.split(".") if namespace else []
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 

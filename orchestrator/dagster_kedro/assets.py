@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from kedro_manifest.errors import UnknownNameError
 from kedro_manifest.names import dagster_name, strip_transcoding
+from kedro_manifest.selection import namespaces_of
 
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
@@ -83,44 +84,68 @@ def build_kedro_asset_specs(
 
 
 def build_definitions(
-    project: KedroProject,
-    *,
+    *projects: KedroProject,
     pipelines: Sequence[str] | None = None,
     translator: DagsterKedroTranslator | None = None,
     client: KedroClient | None = None,
     resource: KedroPipesResource | None = None,
+    external_assets: bool = True,
 ) -> dg.Definitions:
-    """Return everything that a project gives: assets, external assets, jobs, the resource.
+    """Return everything that projects give: assets, external assets, jobs, the resource.
+
+    A free input of one project that another one writes, by its URI, depends on that asset.
 
     Args:
-        project: The project.
+        projects: The project, or several with a `key_prefix` each.
         pipelines: Registered pipelines to take; None takes every one.
         translator: How datasets look as assets.
         client: Where workers run. Default: a process each, on this machine.
         resource: The whole resource, where more than the client is to be set.
+        external_assets: Whether free inputs get assets; False where other definitions, which
+            these are merged with, make them.
 
     Returns:
         Definitions that can be merged with others (`Definitions.merge`).
 
     Raises:
         UnknownNameError: There is no such pipeline.
+        DuplicateNameError: Two assets have one key.
     """
-    index = AssetIndex(project, translator or DagsterKedroTranslator())
-    nodes = index.nodes_of(pipelines)
+    assets: list[Any] = []
+    jobs: list[Any] = []
+    for index in _linked_indexes(projects, translator or DagsterKedroTranslator()):
+        assets.append(_running_assets(index, pipelines))
+        jobs += _pipeline_jobs(index, pipelines)
+        if external_assets:
+            assets += index.external_specs(index.nodes_of(pipelines))
+    return dg.Definitions(
+        assets=assets,
+        jobs=jobs,
+        resources={
+            RESOURCE_KEY: resource or KedroPipesResource(client=client or KedroSubprocessClient())
+        },
+    )
 
+
+def _linked_indexes(
+    projects: Sequence[KedroProject], translator: DagsterKedroTranslator
+) -> list[AssetIndex]:
+    """Index each project; of several, once more, now that it is known what the others make."""
+    indexes = [AssetIndex(project, translator) for project in projects]
+    if len(indexes) == 1:
+        return indexes
+    made = {place: key for index in indexes for place, key in index.made_here().items()}
+    return [AssetIndex(project, translator, made) for project in projects]
+
+
+def _running_assets(index: AssetIndex, pipelines: Sequence[str] | None) -> dg.AssetsDefinition:
     @_kedro_multi_asset(index, pipelines=pipelines)
     def run_kedro_nodes(
         context: dg.AssetExecutionContext, kedro: KedroPipesResource
     ) -> Iterator[Any]:
         yield from kedro.run(context).stream()
 
-    return dg.Definitions(
-        assets=[run_kedro_nodes, *index.external_specs(nodes)],
-        jobs=list(_pipeline_jobs(index, pipelines)),
-        resources={
-            RESOURCE_KEY: resource or KedroPipesResource(client=client or KedroSubprocessClient())
-        },
-    )
+    return run_kedro_nodes
 
 
 def get_asset_key_for_dataset(
@@ -166,7 +191,7 @@ def build_kedro_asset_selection(
     wanted = {
         "pipeline": (pipelines, lambda spec: spec.metadata["kedro/pipelines"]),
         "node": (nodes, lambda spec: [spec.metadata["kedro/node"]]),
-        "namespace": (namespaces, _namespaces),
+        "namespace": (namespaces, lambda spec: namespaces_of(spec.metadata.get("kedro/namespace"))),
         "tag": (tags, lambda spec: spec.metadata.get("kedro/tags", [])),
     }
     for kind, (values, values_of) in wanted.items():
@@ -188,7 +213,8 @@ def _kedro_multi_asset(
 ) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
     # Dagster needs a name for each op: two parts of one project are two ops.
     chosen = [] if pipelines is None else pipelines
-    name = name or dagster_name("_".join([index.manifest.project.package_name, *chosen, "assets"]))
+    parts = [*index.project.key_prefix, index.manifest.project.package_name, *chosen, "assets"]
+    name = name or dagster_name("_".join(parts))
     return dg.multi_asset(
         name=name,
         specs=index.produced_specs(index.nodes_of(pipelines)),
@@ -204,7 +230,7 @@ def _pipeline_jobs(index: AssetIndex, pipelines: Sequence[str] | None) -> Iterat
         keys = [spec.key for spec in index.produced_specs(set(pipeline.nodes))]
         if chosen and keys:
             yield dg.define_asset_job(
-                dagster_name(pipeline.name),
+                dagster_name("_".join([*index.project.key_prefix, pipeline.name])),
                 selection=dg.AssetSelection.assets(*keys),
                 description=f"Kedro pipeline `{pipeline.name}`, {len(pipeline.nodes)} nodes.",
             )
@@ -216,12 +242,6 @@ def _specs(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> Iterator[dg.
             yield item
         else:
             yield from item.specs
-
-
-def _namespaces(spec: dg.AssetSpec) -> list[str]:
-    """Every namespace that holds the node: `a.b` lies in `a.b` and in `a`."""
-    parts = spec.metadata.get("kedro/namespace", "").split(".")
-    return [".".join(parts[:end]) for end in range(1, len(parts) + 1) if parts[0]]
 
 
 def _by_value(

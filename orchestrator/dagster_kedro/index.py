@@ -6,7 +6,7 @@ finds it through a tag of its op. Knows no files and no processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 from kedro_manifest.errors import DuplicateNameError, UnknownNameError
@@ -25,17 +25,35 @@ _INDEXES: dict[str, AssetIndex] = {}
 class AssetIndex:
     """The assets of one project, under one translator.
 
+    Args:
+        project: The project.
+        translator: How its datasets look as assets.
+        made_elsewhere: Assets of other projects, by where their data is: a free input that is
+            one of them depends on it, and gets no asset of its own.
+
     Raises:
         DuplicateNameError: The translator gave two assets one key.
     """
 
-    def __init__(self, project: KedroProject, translator: DagsterKedroTranslator) -> None:
+    def __init__(
+        self,
+        project: KedroProject,
+        translator: DagsterKedroTranslator,
+        made_elsewhere: Mapping[str, dg.AssetKey] | None = None,
+    ) -> None:
         self.project = project
         self.manifest = project.manifest
         self.graph = PipelineGraph(self.manifest)
         self.by_key: dict[dg.AssetKey, KedroAsset] = {}
         specs: dict[dg.AssetKey, dg.AssetSpec] = {}
-        for asset in kedro_assets_of(self.manifest, self.graph, project.project_dir):
+        linked: dict[str, dg.AssetKey] = {}
+        for asset in kedro_assets_of(
+            self.manifest, self.graph, project.project_dir, project.key_prefix
+        ):
+            other = (made_elsewhere or {}).get(self._location(asset) or "")
+            if asset.is_external and other is not None:
+                linked[asset.name] = other
+                continue
             spec = translator.get_asset_spec(asset)
             if spec.key in specs:
                 raise DuplicateNameError(_same_key(spec.key, self.by_key[spec.key], asset))
@@ -43,7 +61,7 @@ class AssetIndex:
             self.by_key[spec.key] = asset
         self.key_of_dataset = {
             asset.name: key for key, asset in self.by_key.items() if not asset.is_node
-        }
+        } | linked
         self.key_of_node = {asset.name: key for key, asset in self.by_key.items() if asset.is_node}
         self.specs = {key: self._with_deps(spec) for key, spec in specs.items()}
 
@@ -89,6 +107,17 @@ class AssetIndex:
             for key, asset in self.by_key.items()
             if asset.is_external and asset.name in read
         ]
+
+    def made_here(self) -> dict[str, dg.AssetKey]:
+        """Return the assets that this project makes, by where their data is."""
+        return {
+            location: key
+            for key, asset in self.by_key.items()
+            if not asset.is_external and (location := self._location(asset)) is not None
+        }
+
+    def _location(self, asset: KedroAsset) -> str | None:
+        return self.project.location_of(asset.dataset) if asset.dataset is not None else None
 
     def _with_deps(self, spec: dg.AssetSpec) -> dg.AssetSpec:
         """Add what the node reads to the dependencies that the translator may have set."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock
 from kedro_manifest.codec import encode_manifest, read_manifest, write_manifest
-from kedro_manifest.model import Manifest
+from kedro_manifest.model import Dataset, Manifest
 
 from dagster_kedro.errors import ProjectError
 
@@ -38,6 +38,8 @@ class KedroProject:
         manifest_path: The exported manifest. Default: `manifest.json` in the project.
         env: Kedro environment; None for the project's default.
         conf_source: Configuration directory or archive, as for `kedro run --conf-source`.
+        key_prefix: Put before the keys of the project's assets and the names of its jobs, to
+            keep several projects in one code location apart.
 
     Raises:
         ProjectError: There is no such directory, or no manifest and no way to write it.
@@ -51,12 +53,14 @@ class KedroProject:
         manifest_path: str | os.PathLike[str] | None = None,
         env: str | None = None,
         conf_source: str | None = None,
+        key_prefix: str | Sequence[str] = (),
     ) -> None:
         self.project_dir = Path(project_dir).resolve()
         self.python = _interpreter(self.project_dir, python)
         self.manifest_path = Path(manifest_path or self.project_dir / "manifest.json").resolve()
         self.env = env
         self.conf_source = conf_source
+        self.key_prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix)
         if not self.project_dir.is_dir():
             raise ProjectError(
                 f"Cannot open project '{self.project_dir}': expected a directory. "
@@ -73,6 +77,14 @@ class KedroProject:
         """Environment variable that names the manifest for the processes of a run."""
         identity = f"{self.project_dir}\0{self.env}\0{self.conf_source}\0{self.manifest_path}"
         return INHERITED + hashlib.sha256(identity.encode()).hexdigest()[:16].upper()
+
+    def location_of(self, dataset: Dataset) -> str | None:
+        """Return where a dataset is, comparable between projects; None where nobody can say."""
+        if dataset.uri is None or dataset.kind == "memory":
+            return None
+        if dataset.protocol not in {None, "file"} or "://" in dataset.uri:
+            return dataset.uri
+        return str((self.project_dir / dataset.uri).resolve())
 
     def prepare(self) -> Path:
         """Export the manifest with the project's interpreter, unless nothing has changed.

@@ -36,6 +36,8 @@ class KedroAsset(msgspec.Struct, frozen=True, kw_only=True):
     """The catalog entry; None for a node without outputs and for undeclared memory data."""
     pipelines: list[str] = []
     """Registered pipelines that hold the node, sorted, the default one last."""
+    key_prefix: list[str] = []
+    """Of the project, before the parts of the name."""
     project_dir: Path | None = None
     is_memory: bool = False
     """True for data that no other process can load."""
@@ -64,7 +66,7 @@ class DagsterKedroTranslator:
     def get_asset_spec(self, asset: KedroAsset) -> dg.AssetSpec:
         """Return the spec of one asset. Dependencies are added by the caller, from the keys."""
         return dg.AssetSpec(
-            key=dg.AssetKey(names.asset_key_parts(asset.name)),
+            key=dg.AssetKey([*asset.key_prefix, *names.asset_key_parts(asset.name)]),
             description=_description(asset),
             group_name=_group_name(asset),
             kinds=_kinds(asset),
@@ -75,7 +77,10 @@ class DagsterKedroTranslator:
 
 
 def kedro_assets_of(
-    manifest: Manifest, graph: PipelineGraph, project_dir: Path | None
+    manifest: Manifest,
+    graph: PipelineGraph,
+    project_dir: Path | None,
+    key_prefix: list[str] | None = None,
 ) -> Iterator[KedroAsset]:
     """Yield every asset of a manifest: produced datasets and bare nodes first, then free inputs."""
     pipelines = _pipelines_by_node(manifest)
@@ -89,6 +94,7 @@ def kedro_assets_of(
                 dataset=graph.datasets.get(name) if node.outputs else None,
                 pipelines=pipelines.get(node.name, []),
                 project_dir=project_dir,
+                key_prefix=key_prefix or [],
                 is_memory=bool(node.outputs) and graph.is_memory(name),
             )
     for name in graph.free_inputs():
@@ -97,6 +103,7 @@ def kedro_assets_of(
             manifest=manifest,
             dataset=graph.datasets.get(name),
             project_dir=project_dir,
+            key_prefix=key_prefix or [],
             is_memory=graph.is_memory(name),
         )
 

@@ -1,0 +1,1 @@
+"""The pipelines, found by `find_pipelines`."""

@@ -1,0 +1,47 @@
+"""Bring the numbers together, with nodes of a class and a decorator of the project's own."""
+
+import functools
+
+from kedro.pipeline import node, pipeline
+from kedro.pipeline.node import Node
+
+
+class LoudNode(Node):
+    """A node that shouts its first output."""
+
+    def run(self, inputs=None):
+        """Run the node, and add an exclamation mark to its text."""
+        return {name: f"{value}!" for name, value in super().run(inputs).items()}
+
+
+def logged(function):
+    """Wrap a function as decorators do."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments, **options):
+        return function(*arguments, **options)
+
+    return wrapper
+
+
+@logged
+def merge(one, two, three):
+    """Merge three lists."""
+    return sorted([*one, *two, *three])
+
+
+def create_pipeline():
+    """Return nodes in no particular order."""
+    return pipeline(
+        [
+            LoudNode(lambda merged, mean: f"{len(merged)} of mean {mean}", ["merged", "mean"],
+                     "summary", name="summarize"),
+            node(lambda merged: sum(merged) / len(merged), "merged", "mean",
+                 tags=["group:statistics"]),
+            node(max, inputs="merged", outputs="largest", tags=["group:statistics"]),
+            node(merge, {f"{word}": f"by{step}.numbers" for step, word in
+                         ((1, "one"), (2, "two"), (3, "three"))}, "merged"),
+            node(lambda *texts: "; ".join(texts),
+                 ["summary", "by1.described", "by2.described", "by3.described"], "report"),
+        ]
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Names that Kedro allows and Dagster forbids, reserves or would mix up."""

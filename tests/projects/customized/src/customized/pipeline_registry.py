@@ -1,0 +1,27 @@
+"""The registered pipelines."""
+
+from kedro.pipeline import node, pipeline
+
+
+def keep(*values):
+    """Return all values in a list."""
+    return list(values)
+
+
+def say_loudly(values):
+    """Return a text."""
+    return " ".join(map(str, values))
+
+
+def register_pipelines():
+    """Return all pipelines by name."""
+    return {
+        "__default__": pipeline(
+            [
+                node(keep, ["given", "params:package", "params:limit"], "configured", name="give"),
+                node(keep, "configured", "added", name="replace"),
+                node(say_loudly, "added", "shouted", name="shout"),
+                node(keep, ["shouted", "added", "configured"], "final", name="finish"),
+            ]
+        )
+    }

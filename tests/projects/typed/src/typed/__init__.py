@@ -1,0 +1,1 @@
+"""Parameters of every type that YAML and Python have, in several environments."""

@@ -1,0 +1,7 @@
+"""Environments with names of their own; an old one is merged softly."""
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "common",
+    "default_run_env": "laptop",
+    "merge_strategy": {"parameters": "soft"},
+}
