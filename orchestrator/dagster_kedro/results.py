@@ -296,12 +296,18 @@ def _describe_failure(failure: NodeFailed) -> str:
     )
 
 
-def _describe_exception(group: str, exception: dict[str, Any]) -> str:
-    stack = "".join(exception.get("stack") or [])
-    return (
-        f"The worker of {group} failed before any node did: {exception.get('name')}: "
-        f"{exception.get('message')}\n\n{stack.rstrip()}"
-    )
+def _describe_exception(group: str, exception: Mapping[str, Any]) -> str:
+    causes = "\n\n".join(_exception_chain(exception))
+    return f"The worker of {group} failed before any node did: {causes}"
+
+
+def _exception_chain(exception: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an exception and what it came from: the first cause is often the one that tells."""
+    stack = "".join(exception.get("stack") or []).rstrip()
+    yield f"{exception.get('name')}: {exception.get('message')}\n\n{stack}"
+    if earlier := exception.get("cause") or exception.get("context"):
+        for text in _exception_chain(earlier):
+            yield f"which came from {text}"
 
 
 def _describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:

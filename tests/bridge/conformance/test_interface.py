@@ -58,6 +58,11 @@ defs = dg.Definitions(
     resources={{"kedro": KedroPipesResource(client={client})}},
 )
 """
+INSTANCE = """\
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: DefaultRunCoordinator
+"""
 IN_ONE_PROCESS = {"execution": {"config": {"in_process": {}}}}
 FOREIGN = ["card_of_model", "letter_on_report"]
 
@@ -78,7 +83,7 @@ LIVE_CLIENTS = [client for client in _load("clients").CLIENTS if hasattr(client,
 def server(tmp_path_factory, copy_of, kedro_python):
     """The web server, and what its locations are made of."""
     home = tmp_path_factory.mktemp("home")
-    (home / "dagster.yaml").touch()
+    (home / "dagster.yaml").write_text(INSTANCE)
     locations = {}
     for adapter in LIVE_CLIENTS:
         token = uuid.uuid4().hex
@@ -134,7 +139,7 @@ class Location:
 
     def wait_for(self, name):
         """Wait until a node has left a sign."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 30
         while not (self.data / name).exists():
             assert time.monotonic() < deadline, f"no {name}"
             time.sleep(0.05)

@@ -10,6 +10,6 @@ def register_pipelines():
     """
     pipelines = find_pipelines()
     pipelines["etl"] = pipelines["extract"] + pipelines["transform"]
-    pipelines["statistics"] = pipelines["etl"].only_nodes_with_tags("group:statistics")
+    pipelines["statistics"] = pipelines["etl"].only_nodes_with_tags("group.statistics")
     pipelines["__default__"] = pipelines["etl"]
     return pipelines

@@ -1,9 +1,15 @@
 """A config loader that reads JSON files."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 from kedro.config import AbstractConfigLoader, MissingConfigException
+
+
+def with_dates(found):
+    """Return a date for `{"date": …}`: parameters may be what YAML has no word for."""
+    return date.fromisoformat(found["date"]) if found.keys() == {"date"} else found
 
 
 class JsonConfigLoader(AbstractConfigLoader):
@@ -18,7 +24,7 @@ class JsonConfigLoader(AbstractConfigLoader):
         if key in self.data:
             return self.data[key]
         files = [folder / f"{key}.json" for folder in self._folders]
-        found = [json.loads(file.read_text()) for file in files if file.is_file()]
+        found = [json.loads(file.read_text(), object_hook=with_dates) for file in files if file.is_file()]
         if not found:
             raise MissingConfigException(f"no {key}.json in {self.conf_source}")
         merged = {name: value for config in found for name, value in config.items()}

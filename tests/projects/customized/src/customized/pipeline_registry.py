@@ -1,5 +1,7 @@
 """The registered pipelines."""
 
+from datetime import timedelta
+
 from kedro.pipeline import node, pipeline
 
 
@@ -13,6 +15,11 @@ def say_loudly(values):
     return " ".join(map(str, values))
 
 
+def add_days(day, days):
+    """Return another day, as text."""
+    return str(day + timedelta(days=days))
+
+
 def register_pipelines():
     """Return all pipelines by name."""
     return {
@@ -21,7 +28,8 @@ def register_pipelines():
                 node(keep, ["given", "params:package", "params:limit"], "configured", name="give"),
                 node(keep, "configured", "added", name="replace"),
                 node(say_loudly, "added", "shouted", name="shout"),
-                node(keep, ["shouted", "added", "configured"], "final", name="finish"),
+                node(add_days, ["params:opening", "params:limit"], "closing", name="count_days"),
+                node(keep, ["shouted", "added", "configured", "closing"], "final", name="finish"),
             ]
         )
     }

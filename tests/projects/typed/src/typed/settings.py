@@ -1,4 +1,4 @@
-"""Environments with names of their own; an old one is merged softly."""
+"""Environments with names of their own, and parameters that are merged softly."""
 
 CONFIG_LOADER_ARGS = {
     "base_env": "common",

@@ -31,7 +31,7 @@ def create_pipeline():
         pipeline(
             [
                 node(partial(count, by=step), "params:to", "counted", name="count"),
-                node(Scale(step), "counted", "numbers", name="scale", tags=["group:scaling"]),
+                node(Scale(step), "counted", "numbers", name="scale", tags=["group.scaling"]),
                 node(Scale(step).describe, "counted", "described", name="describe"),
             ],
             namespace=f"by{step}",

@@ -37,8 +37,8 @@ def create_pipeline():
             LoudNode(lambda merged, mean: f"{len(merged)} of mean {mean}", ["merged", "mean"],
                      "summary", name="summarize"),
             node(lambda merged: sum(merged) / len(merged), "merged", "mean",
-                 tags=["group:statistics"]),
-            node(max, inputs="merged", outputs="largest", tags=["group:statistics"]),
+                 tags=["group.statistics"]),
+            node(max, inputs="merged", outputs="largest", tags=["group.statistics"]),
             node(merge, {f"{word}": f"by{step}.numbers" for step, word in
                          ((1, "one"), (2, "two"), (3, "three"))}, "merged"),
             node(lambda *texts: "; ".join(texts),

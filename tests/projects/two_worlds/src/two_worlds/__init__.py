@@ -1,0 +1,1 @@
+"""Two groups whose libraries never meet in one environment."""

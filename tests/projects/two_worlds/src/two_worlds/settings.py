@@ -1,0 +1,1 @@
+"""Kedro defaults."""
