@@ -3,6 +3,7 @@ PYTHON ?= python3
 KEDRO := .venv/kedro/bin
 DAGSTER := .venv/dagster/bin
 EXAMPLE := docs/examples/nyc_flights
+OLDEST_KEDRO := 0.19.15
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
 
@@ -12,7 +13,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge bench screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest bench screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +66,16 @@ test-dagster: environments
 
 test-bridge: environments
 	$(DAGSTER)/python -m pytest tests/bridge --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+
+test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with the oldest supported Kedro
+	.venv/kedro-oldest/bin/python -m pytest tests/kedro_side -m "not newest" $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/bridge/test_streaming.py tests/bridge/test_selection.py --kedro-python $(CURDIR)/.venv/kedro-oldest/bin/python $(PYTEST_FLAGS)
+
+.venv/kedro-oldest/.ready: pyproject.toml
+	@echo "Making .venv/kedro-oldest: the oldest supported Kedro (about a minute)"
+	@test -x .venv/kedro-oldest/bin/python || $(PYTHON) -m venv .venv/kedro-oldest
+	@.venv/kedro-oldest/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' 'kedro==$(OLDEST_KEDRO)' 'kedro-datasets[json-jsondataset,pandas-csvdataset,pickle-pickledataset,text-textdataset]'
+	@touch $@
 
 bench: environments ## Measure, as ratios in one run
 	@$(DAGSTER)/python tests/benchmarks/bench.py --kedro-python $(KEDRO)/python

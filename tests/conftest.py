@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -65,7 +66,17 @@ def spaceport(tmp_path) -> Path:
     project = tmp_path / "spaceport"
     shutil.copytree(REPOSITORY / "tests/projects/spaceport", project, ignore=ignored)
     (project / "conf/local").mkdir(exist_ok=True)
+    declare_kedro_version(project)
     return project
+
+
+def declare_kedro_version(project: Path) -> None:
+    """Let a project be of the Kedro that is installed: Kedro refuses another major version."""
+    if installed_of("kedro"):
+        declared = (project / "pyproject.toml").read_text()
+        ours = f'kedro_init_version = "{importlib.metadata.version("kedro")}"'
+        changed = re.sub(r'kedro_init_version = ".*"', ours, declared)
+        (project / "pyproject.toml").write_text(changed)
 
 
 @pytest.hookimpl(hookwrapper=True)

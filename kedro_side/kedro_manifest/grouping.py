@@ -45,8 +45,8 @@ class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How nodes are to be grouped."""
 
     strategy: Strategy = "node"
-    tag_prefix: str = "group:"
-    """With the `tag` strategy: the tags that name groups."""
+    tag_prefix: str = "group."
+    """With the `tag` strategy: the tags that name groups. Kedro takes no colon in a tag."""
     groups: dict[str, ExplicitGroup] = {}
     """Explicit groups; they come before the strategy."""
     memory_datasets: MemoryPolicy = "group"
@@ -80,8 +80,9 @@ def _strategies(
     graph: PipelineGraph, policy: GroupPolicy
 ) -> dict[Strategy, Callable[[Node], Label]]:
     first_pipeline: dict[str, str] = {}
+    # The smallest pipeline counts, and comes last: one that is composed of others holds them all.
     for pipeline in sorted(
-        graph.manifest.pipelines, key=lambda pipeline: pipeline.name, reverse=True
+        graph.manifest.pipelines, key=lambda each: (len(each.nodes), each.name), reverse=True
     ):
         if pipeline.name != DEFAULT_PIPELINE:
             first_pipeline.update(dict.fromkeys(pipeline.nodes, pipeline.name))

@@ -27,7 +27,7 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`grouping:` which nodes share a process where nothing else is said."""
 
     strategy: Strategy = "node"
-    tag_prefix: str = "group:"
+    tag_prefix: str = "group."
     on_cycle: OnCycle = "widen"
 
 

@@ -48,15 +48,17 @@ def filter_nodes(graph: PipelineGraph, wanted: NodeFilter) -> set[str]:
     tagged = _nodes_by(nodes, lambda node: node.tags)
     named = {name: {name} for name in within}
     in_namespace = _nodes_by(nodes, lambda node: namespaces_of(node.namespace))
-    reading = _nodes_by(nodes, lambda node: _both_names(node.inputs))
+    reading = _nodes_by(nodes, lambda node: _both_names((*node.inputs, *node.parameters)))
     writing = _nodes_by(nodes, lambda node: _both_names(node.outputs))
+    # What is only written or only read is known all the same, and stands for no node.
+    nothing: dict[str, set[str]] = {name: set() for name in (*reading, *writing)}
     filters: list[tuple[str, list[str], Mapping[str, set[str]], Mapping[str, set[str]] | None]] = [
         ("tag", wanted.tags, tagged, None),
         ("node", wanted.node_names, named, None),
         ("node", wanted.from_nodes, named, after),
         ("node", wanted.to_nodes, named, before),
-        ("input", wanted.from_inputs, reading, after),
-        ("output", wanted.to_outputs, writing, before),
+        ("input", wanted.from_inputs, nothing | reading, after),
+        ("output", wanted.to_outputs, nothing | writing, before),
         ("namespace", wanted.namespaces, in_namespace, None),
     ]
     chosen = set(within)

@@ -16,6 +16,7 @@ from typing import Any
 import kedro
 import msgspec
 from kedro.config import AbstractConfigLoader, MissingConfigException
+from kedro.framework.context import KedroContext
 from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.codec import content_hash
@@ -26,7 +27,13 @@ from kedro_manifest.model import Manifest, Node, Pipeline, Project
 from kedro_pipes.catalog_entries import CatalogEntries
 from kedro_pipes.node_source import SourceReader
 from kedro_pipes.parameters import describe_parameters
-from kedro_pipes.project_loading import first_line, load_context, load_pipelines, open_project
+from kedro_pipes.project_loading import (
+    OpenedProject,
+    first_line,
+    load_context,
+    load_pipelines,
+    open_project,
+)
 from kedro_pipes.redaction import public_json
 from kedro_pipes.scrubbing import known_secrets, scrub_manifest
 
@@ -73,33 +80,69 @@ def export_project(
         DuplicateNameError: Two different nodes share a name, or two write one dataset.
         CyclicPipelineError: Nodes depend on each other in a circle.
     """
+    live = open_live_project(
+        project_path,
+        package_name=package_name,
+        env=env,
+        conf_source=conf_source,
+        runtime_params=runtime_params,
+        pipelines=pipelines,
+    )
+    manifest = describe_project(live, parameter_values=parameter_values)
+    _ = PipelineGraph(manifest).order  # Better refused here than when Dagster loads it.
+    return manifest
+
+
+class LiveProject(msgspec.Struct, frozen=True, kw_only=True):
+    """A loaded project: what a manifest is made of."""
+
+    project: OpenedProject
+    context: KedroContext
+    pipelines: dict[str, KedroPipeline]
+    env: str | None = None
+
+
+def open_live_project(
+    project_path: Path | None = None,
+    *,
+    package_name: str | None = None,
+    env: str | None = None,
+    conf_source: str | None = None,
+    runtime_params: dict[str, Any] | None = None,
+    pipelines: Iterable[str] | None = None,
+) -> LiveProject:
+    """Load a project and the chosen ones of its pipelines (see `export_project`)."""
     project = open_project(project_path, package_name)
     context = load_context(project, env, conf_source, runtime_params)
     chosen = _choose(load_pipelines(project), pipelines)
-    nodes = _describe_nodes(chosen, SourceReader(project.path))
+    env = env or os.environ.get("KEDRO_ENV")
+    return LiveProject(project=project, context=context, pipelines=chosen, env=env)
 
-    loader = context.config_loader
-    catalog = _read_config(loader, "catalog", required=True)
+
+def describe_project(live: LiveProject, *, parameter_values: bool = True) -> Manifest:
+    """Return the manifest of a loaded project; whether its nodes have an order is not asked."""
+    nodes = _describe_nodes(live.pipelines, SourceReader(live.project.path))
+    loader = live.context.config_loader
+    catalog = read_config(loader, "catalog", required=True)
     manifest = Manifest(
         project=Project(
-            name=project.name,
-            package_name=project.package_name,
+            name=live.project.name,
+            package_name=live.project.package_name,
             kedro_version=kedro.__version__,
             python_version=".".join(platform.python_version_tuple()[:2]),
-            env=env or os.environ.get("KEDRO_ENV"),
+            env=live.env,
         ),
         pipelines=[
             Pipeline(name=name, nodes=sorted({node.name for node in pipeline.nodes}))
-            for name, pipeline in sorted(chosen.items())
+            for name, pipeline in sorted(live.pipelines.items())
         ],
         nodes=nodes,
         datasets=CatalogEntries(catalog).describe(_dataset_names(nodes)),
-        parameters=describe_parameters(_read_config(loader, "parameters"), values=parameter_values),
+        parameters=describe_parameters(read_config(loader, "parameters"), values=parameter_values),
         parameter_values=parameter_values,
         orchestration=_read_orchestration(loader),
     )
-    _ = PipelineGraph(manifest).order  # Better refused here than when Dagster loads it.
-    public = scrub_manifest(manifest, known_secrets(_read_config(loader, "credentials"), catalog))
+    public = scrub_manifest(manifest, known_secrets(read_config(loader, "credentials"), catalog))
     return msgspec.structs.replace(public, content_hash=content_hash(public))
 
 
@@ -176,9 +219,14 @@ def _dataset_names(nodes: Iterable[Node]) -> set[str]:
     return {name for node in nodes for name in (*node.inputs, *node.outputs, *node.confirms)}
 
 
-def _read_config(
+def read_config(
     loader: AbstractConfigLoader, key: str, *, required: bool = False
 ) -> dict[str, Any]:
+    """Return one part of the configuration; empty where there is none and none is required.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
     try:
         return dict(loader[key])
     except MissingConfigException as error:
@@ -206,7 +254,7 @@ def _read_orchestration(loader: AbstractConfigLoader) -> dict[str, Any]:
         patterns.setdefault("dagster", ORCHESTRATION_PATTERNS)
     elif "dagster" not in loader:  # A loader of the project's own, without patterns.
         return {}
-    config = _read_config(loader, "dagster")
+    config = read_config(loader, "dagster")
     public = {key: value for key, value in config.items() if not str(key).startswith("_")}
     resolved: dict[str, Any] = public_json(public)
     return resolved

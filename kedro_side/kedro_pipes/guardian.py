@@ -3,12 +3,15 @@
 Forked before anything heavy is imported, so it costs a millisecond and survives whatever the
 worker does: hold the GIL, ignore SIGTERM, run out of memory. It waits for the control pipe to
 end, and then ends the worker's whole process group. Must not import kedro.
+
+`python -m kedro_pipes.guardian COMMAND` gives a guardian to a program that has none of its own.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 
@@ -61,3 +64,16 @@ def _close_all_but(descriptor: int) -> None:
     """Let go of the worker's streams, or who reads them would wait for us."""
     os.closerange(0, descriptor)
     os.closerange(descriptor + 1, 1024)
+
+
+def main(command: list[str]) -> None:
+    """Start a guardian, and become another program."""
+    start_guardian()
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - the program is the user's own choice
+    except OSError as error:
+        sys.exit(f"Cannot start '{command[0]}': {error.strerror}.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

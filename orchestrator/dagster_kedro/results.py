@@ -80,7 +80,7 @@ def expected_of(
     return Expected(
         name=f"group '{invocation.group}'",
         assets=by_key,
-        checks={key: blocks for key, blocks in checks.items() if key.asset_key in by_key},
+        checks=dict(checks),
         besides=besides,
     )
 

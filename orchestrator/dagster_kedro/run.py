@@ -44,6 +44,9 @@ class KedroRun:
         placement = placement_of(index.manifest)
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}
+        # A check may be selected without its asset: only the asset's node can report it.
+        checked = {key.asset_key for key in self._checks} - context.selected_asset_keys
+        wanted += [index.by_key[key] for key in checked]
         needed = needed_nodes(
             index.graph,
             datasets=[asset.name for asset in wanted if not asset.is_node],
@@ -116,8 +119,10 @@ class KedroRun:
         self, group: Group, emit: Callable[[Outcome], None], stop: threading.Event
     ) -> None:
         invocation = self._invocations.of_group(group)
-        expected = expected_of(invocation, self._checks, self._saved_besides(group))
-        results = run_worker(self._client, self._launch(invocation), expected, emit, stop)
+        checks = self._checks_of(group)
+        expected = expected_of(invocation, checks, self._saved_besides(group))
+        launch = self._launch(invocation, checks)
+        results = run_worker(self._client, launch, expected, emit, stop)
         # One thread writes here before any thread that reads it is started.
         self._invocations.take_versions(results.versions)
 
@@ -128,20 +133,38 @@ class KedroRun:
             return
         try:
             expected = expected_of(invocation, {}, {})
-            launch = self._launch(invocation)
+            launch = self._launch(invocation, {})
             run_worker(self._client, launch, expected, lambda _: None, threading.Event())
         except GroupFailedError as error:
             # The work is done and saved; what is left behind costs room only.
             self._context.log.warning(f"Staged data was not removed: {error}")
 
-    def _launch(self, invocation: Invocation) -> WorkerLaunch:
+    def _launch(
+        self, invocation: Invocation, checks: dict[dg.AssetCheckKey, bool]
+    ) -> WorkerLaunch:
         keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
+        checked = sorted({check.asset_key.to_escaped_user_string() for check in checks})
+        keys += [key for key in checked if key not in keys]
         return WorkerLaunch(
             group=invocation.group,
             context_data=pipes_context(self._context, keys, encode_invocation(invocation)),
             project_dir=self._index.project.project_dir,
             python=self._index.project.python,
         )
+
+    def _checks_of(self, group: Group) -> dict[dg.AssetCheckKey, bool]:
+        """Return the selected checks that the group's nodes have to report."""
+        graph, index = self._index.graph, self._index
+        made = {name for node in group.nodes for name in outputs_of(graph.nodes[node])}
+        keys = {index.key_of_dataset[name] for name in made} | {
+            index.key_of_node[name] for name in group.nodes if name in index.key_of_node
+        }
+        kept = self._finished.keys()
+        return {
+            check: blocks
+            for check, blocks in self._checks.items()
+            if check.asset_key in keys - kept
+        }
 
     def _saved_besides(self, group: Group) -> dict[str, dg.AssetKey]:
         """Datasets that the group's nodes save on the way; memory is gone when they end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,11 @@ class FinishedRun:
         self.materialized = [
             event.asset_key.to_user_string() for event in events if event.is_step_materialization
         ]
+        self.checks = {
+            event.event_specific_data.check_name: event.event_specific_data.passed
+            for event in events
+            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        }
         self.results = [
             event.step_output_data.output_name for event in events if event.is_successful_output
         ]
@@ -85,7 +91,18 @@ def export(kedro_python):
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory, export):
+def kedro_version(kedro_python) -> str:
+    """Version of Kedro in its environment."""
+    command = [
+        kedro_python,
+        "-c",
+        "from importlib.metadata import version; print(version('kedro'))",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory, export, kedro_version):
     """Return a folder with a project of tests/projects in it, exported once a session."""
     folders: dict[str, Path] = {}
 
@@ -93,6 +110,7 @@ def exported(tmp_path_factory, export):
         if name not in folders:
             folders[name] = tmp_path_factory.mktemp("exported") / name
             copy_project(REPOSITORY / "tests/projects" / name, folders[name])
+            declare_kedro_version(folders[name], kedro_version)
             export(folders[name])
         return folders[name]
 
@@ -197,6 +215,13 @@ def execute(definitions, job, *, select=None, instance=None, run_config=None) ->
         run_config=run_config or {},
     )
     return FinishedRun(result, instance)
+
+
+def declare_kedro_version(folder: Path, version: str) -> None:
+    """Let a project be of the Kedro that is there: Kedro refuses another major version."""
+    declared = (folder / "pyproject.toml").read_text()
+    changed = re.sub(r'kedro_init_version = ".*"', f'kedro_init_version = "{version}"', declared)
+    (folder / "pyproject.toml").write_text(changed)
 
 
 def copy_project(source: Path, target: Path) -> None:

@@ -180,6 +180,7 @@ def test_missing_catalog_names_the_place_and_the_option(spaceport, try_export):
     assert "--conf-source" in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.newest
 def test_a_project_of_another_environment_is_named(spaceport, try_export):
     """An environment that does not exist is told with its path."""
     result = try_export(spaceport, "--env", "nowhere")
@@ -234,6 +235,7 @@ def packaged(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.newest
 @pytest.mark.slow
 @pytest.mark.parametrize("conf_source", ["conf", "conf-spaceport.tar.gz"])
 def test_packaged_project(packaged, tmp_path, export, conf_source):
@@ -254,6 +256,7 @@ def test_packaged_project(packaged, tmp_path, export, conf_source):
     assert 8 == manifest["orchestration"]["executor"]["max_concurrent"]
 
 
+@pytest.mark.newest
 @pytest.mark.slow
 def test_packaged_project_without_configuration(packaged, tmp_path, try_export):
     """A packaged project brings no configuration: the error names `--conf-source`."""

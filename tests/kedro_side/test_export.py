@@ -58,6 +58,7 @@ def test_manifest_is_what_was_recorded(spaceport, export):
     )
 
 
+@pytest.mark.newest
 def test_pipelines_nodes_and_datasets_agree_with_kedros_snapshot(spaceport, export, run_command):
     """Kedro's own inspection sees the same pipelines, nodes, sources and files."""
     result = run_command([sys.executable, "-c", SNAPSHOT, spaceport, "snapshot.json"], spaceport)

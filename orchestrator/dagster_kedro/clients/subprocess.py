@@ -8,6 +8,7 @@ import platform
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -121,7 +122,10 @@ class KedroSubprocessClient(KedroClient):
 
     def _command(self, launch: WorkerLaunch) -> list[str]:
         if launch.command is not None:
-            return launch.command
+            self._check_program(launch)
+            # Only our worker has a guardian of its own. Both sides are one distribution, so the
+            # module is here; it is started, never imported.
+            return [sys.executable, "-I", "-m", "kedro_pipes.guardian", *launch.command]
         python = self.python or launch.python
         if python is None:
             raise WorkerNotStartedError(
@@ -129,6 +133,16 @@ class KedroSubprocessClient(KedroClient):
                 "Pass `python=` to KedroProject or to KedroSubprocessClient."
             )
         return [str(python), "-m", "kedro_pipes"]
+
+    def _check_program(self, launch: WorkerLaunch) -> None:
+        program = (launch.command or [""])[0]
+        search = {**passed_environment(os.environ, self.pass_env), **self.env}.get("PATH")
+        place = program if os.sep not in program else launch.project_dir / program
+        if shutil.which(place, path=search) is None:
+            raise WorkerNotStartedError(
+                f"Cannot start '{program}' for '{launch.group}': there is no such program, or it "
+                "may not be run. Give its full path, or see that PATH reaches the worker."
+            )
 
     def _environment(self, scratch: Path, control: int) -> dict[str, str]:
         in_frames = {"stdio": "stdout", FRAMES_PARAM: True}

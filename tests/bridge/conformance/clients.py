@@ -64,9 +64,10 @@ class SubprocessUnderTest:
 
     def worker(self, token: str) -> int:
         """Return the worker's process, which the orchestrator has started itself."""
-        mine = processes_with(token)
-        (leader,) = [pid for pid in mine if pid == os.getpgid(pid)]
-        return leader
+        leaders = [pid for pid in processes_with(token) if pid == os.getpgid(pid)]
+        # The guardian leads a group as well, but is nobody's child.
+        (worker,) = [pid for pid in leaders if parent_of(pid) != 1]
+        return worker
 
     def kill_worker(self, token: str) -> None:
         """Kill the worker behind the orchestrator's back."""

@@ -5,7 +5,9 @@ again by the calls that the interface's buttons make.
 """
 
 import importlib.util
+import json
 import os
+import pickle
 import signal
 import sys
 import time
@@ -129,7 +131,7 @@ class Location:
         status = self.web.wait(run_id)
         result = SimpleNamespace(success=status == "SUCCESS", run_id=run_id)
         run = self._finished_run(result, self._instance)
-        run.status = status
+        run.status, run.run_id = status, run_id
         run.steps = {
             entry.step_key: entry.dagster_event.event_type_value
             for entry in run.entries
@@ -143,6 +145,15 @@ class Location:
         while not (self.data / name).exists():
             assert time.monotonic() < deadline, f"no {name}"
             time.sleep(0.05)
+
+    def score(self):
+        """What the score was computed from."""
+        return json.loads((self.data / "score.json").read_text())
+
+    def model(self, metadata):
+        """The model of the version that a materialization names."""
+        folder = self.data / "model.pickle" / metadata["kedro/version"]
+        return pickle.loads((folder / "model.pickle").read_bytes())
 
     def orchestrator(self):
         """Process of the step."""
@@ -198,54 +209,30 @@ def failed_resuming(location):
     return run
 
 
-def save_another_model(location):
-    """Have another run save a newer version meanwhile."""
-    assert location.wait(location.launch("fitting")).success
+@pytest.mark.slow
+def test_reexecution(location):
+    """Re-executed, a run makes the rest only, of the kept version; nothing is skipped in silence.
 
-
-def test_from_failure(location):
-    """Re-executed from failure, a run makes the rest only, and nothing downstream is skipped."""
+    A newer version, saved by another run meanwhile, must not get in. "From failure" tells Dagster
+    of what is kept again, marked so; "from asset failure" does not select it at all.
+    """
     failed = failed_resuming(location)
     kept = failed.materializations["model"]
-    save_another_model(location)
+    assert location.wait(location.launch("fitting")).success
     (location.data / "allowed").touch()
-    run = location.wait(location.web.reexecute(failed_id(failed), "FROM_FAILURE"))
 
+    run = location.wait(location.web.reexecute(failed.run_id, "FROM_FAILURE"))
     assert run.success, run.errors
     assert sorted(run.materialized) == sorted(["model", "score", "report", *FOREIGN])
-    assert run.materializations["model"]["kedro/kept_from_run"] == failed_id(failed)
+    assert run.materializations["model"]["kedro/kept_from_run"] == failed.run_id
     assert run.materializations["model"]["kedro/version"] == kept["kedro/version"]
     assert "kedro/kept_from_run" not in run.materializations["score"]
     assert {"STEP_SUCCESS"} == set(run.steps.values())
-    assert fitted_at(location, kept) == scored(location)
+    assert location.model(kept) == location.score()
 
-
-def test_from_asset_failure(location):
-    """Re-executed from asset failure, only what is missing is made, of the kept version."""
-    failed = failed_resuming(location)
-    kept = failed.materializations["model"]
-    save_another_model(location)
-    (location.data / "allowed").touch()
-    run = location.wait(location.web.reexecute(failed_id(failed), "FROM_ASSET_FAILURE"))
-
+    (location.data / "score.json").unlink()
+    run = location.wait(location.web.reexecute(failed.run_id, "FROM_ASSET_FAILURE"))
     assert run.success, run.errors
     assert sorted(run.materialized) == sorted(["score", "report", *FOREIGN])
     assert {"STEP_SUCCESS"} == set(run.steps.values())
-    assert fitted_at(location, kept) == scored(location)
-
-
-def failed_id(run):
-    return run.entries[0].run_id
-
-
-def scored(location):
-    import json
-
-    return json.loads((location.data / "score.json").read_text())
-
-
-def fitted_at(location, metadata):
-    import pickle
-
-    version = metadata["kedro/version"]
-    return pickle.loads((location.data / "model.pickle" / version / "model.pickle").read_bytes())
+    assert location.model(kept) == location.score()

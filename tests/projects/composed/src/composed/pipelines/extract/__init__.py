@@ -1,4 +1,4 @@
-"""Three sources of numbers, the same pipeline in a namespace for each."""
+"""Two sources of numbers, the same pipeline in a namespace for each."""
 
 from functools import partial
 
@@ -38,6 +38,6 @@ def create_pipeline():
             parameters={"params:to"},
             tags=["generated"],
         )
-        for step in (1, 2, 3)
+        for step in (1, 2)
     ]
     return sum(parts)

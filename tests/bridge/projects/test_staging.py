@@ -1,0 +1,86 @@
+"""In-memory data between processes: what cannot cross, what is cleaned up, what a failure keeps."""
+
+import importlib
+import json
+
+import dagster as dg
+import pytest
+
+JOB = """\
+from pathlib import Path
+
+from dagster_kedro import KedroProject, build_definitions
+
+project = KedroProject(Path(__file__).parent, python={python!r}, env="staged")
+definitions = build_definitions(project)
+
+
+def resume():
+    return definitions.resolve_job_def("resume")
+"""
+
+
+@pytest.fixture
+def staged(copy_project, export):
+    """A project whose in-memory data is staged, exported in one of its environments."""
+
+    def make(env="staged"):
+        folder = copy_project("composed")
+        export(folder, "--env", env)
+        return folder
+
+    return make
+
+
+def test_unpicklable_value(staged, run_job):
+    """A lock cannot be staged: the error names node, dataset, type and cure."""
+    run = run_job(staged(), "unsafe", project_options={"env": "staged"})
+
+    assert not run.success
+    assert "Node 'make_lock' failed while saving 'lock'" in run.error
+    assert "Cannot stage dataset 'lock': its value, a _thread.lock, cannot be pickled" in run.error
+    assert "`memory_datasets: {lock: group}`" in run.error
+
+
+def test_cure_of_unpicklable_value(staged, run_job):
+    """What the error proposes helps: the nodes share a process, all else is staged."""
+    folder = staged("together")
+    run = run_job(folder, "unsafe", project_options={"env": "together"})
+
+    assert run.success, run.errors
+    assert json.loads((folder / "data/free.json").read_text()) is True
+
+
+@pytest.fixture
+def job(staged, kedro_python, monkeypatch):
+    """A job that Dagster can execute again, and its folder."""
+    folder = staged()
+    (folder / "job_of_staged_project.py").write_text(JOB.format(python=str(kedro_python)))
+    monkeypatch.syspath_prepend(folder)
+    return dg.reconstructable(importlib.import_module("job_of_staged_project").resume), folder
+
+
+def test_failure_keeps_what_was_staged(job, staged_in):
+    """A re-execution from failure loads what the failed run staged, and cleans up after it."""
+    job, folder = job
+    in_process = {"execution": {"config": {"in_process": {}}}}
+    with dg.DagsterInstance.local_temp() as instance:
+        failed = dg.execute_job(job, instance, run_config=in_process)
+        kept = staged_in(folder)
+        (folder / "data").mkdir(exist_ok=True)
+        (folder / "data/go").touch()
+        again = dg.ReexecutionOptions.from_failure(failed.run_id, instance)
+        resumed = dg.execute_job(
+            job, instance, run_config=in_process, reexecution_options=again
+        )
+        prepared = instance.get_latest_materialization_event(dg.AssetKey("prepared"))
+        metadata = prepared.asset_materialization.metadata
+
+    assert not failed.success
+    assert [["prepared.pickle"]] == [[file.name for file in run.iterdir()] for run in kept]
+    assert resumed.success
+    assert metadata["kedro/kept_from_run"].value == failed.run_id
+    assert json.loads((folder / "data/prepared_by.json").read_text()) == (
+        metadata["kedro/process_id"].value
+    )
+    assert [] == staged_in(folder)
