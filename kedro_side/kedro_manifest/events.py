@@ -76,7 +76,22 @@ class DatasetSaved(Event, frozen=True, kw_only=True):
     """Pipes metadata values: `{name: {"type": …, "raw_value": …}}`."""
 
 
-AnyEvent = WorkerStarted | NodeStarted | NodeFinished | NodeFailed | DatasetLoaded | DatasetSaved
+class DatasetsFound(Event, frozen=True, kw_only=True):
+    """Which persisted outputs exist already, of the nodes that a worker was asked about."""
+
+    datasets: list[str]
+    """Without transcoding, sorted."""
+
+
+AnyEvent = (
+    DatasetsFound
+    | WorkerStarted
+    | NodeStarted
+    | NodeFinished
+    | NodeFailed
+    | DatasetLoaded
+    | DatasetSaved
+)
 
 
 def encode_event(event: Event) -> dict[str, Any]:

@@ -52,16 +52,23 @@ class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):
     memory_datasets: MemoryPolicy = "group"
     """Whether in-memory data keeps its nodes together, or is staged between processes."""
     memory_by_dataset: dict[str, MemoryPolicy] = {}
-    """Exceptions by dataset name; `*` stands for anything."""
+    """Exceptions by dataset name; `*` stands for anything, and the most specific name counts."""
     on_cycle: OnCycle = "widen"
     """What to do with groups that would wait for each other."""
 
     def is_staged(self, dataset: str) -> bool:
         """Tell whether an in-memory dataset may cross between processes."""
-        for pattern, policy in self.memory_by_dataset.items():
-            if fnmatchcase(dataset, pattern):
-                return policy == "stage"
+        matching = [name for name in self.memory_by_dataset if fnmatchcase(dataset, name)]
+        if dataset in self.memory_by_dataset:
+            return self.memory_by_dataset[dataset] == "stage"
+        if matching:
+            return self.memory_by_dataset[max(matching, key=_specificity)] == "stage"
         return self.memory_datasets == "stage"
+
+
+def _specificity(pattern: str) -> tuple[int, str]:
+    """Order patterns by what they say; a manifest sorts its keys, so it cannot be by place."""
+    return len(pattern) - pattern.count("*"), pattern
 
 
 def label_nodes(graph: PipelineGraph, policy: GroupPolicy) -> dict[str, Label]:

@@ -59,6 +59,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """In-memory datasets that come from or go to another worker, and the URL of each."""
     staging_backend: str = "pickle"
     """Module that pickles them."""
+    find_only: bool = False
+    """Only report which outputs of the nodes exist; nothing is run then."""
     remove_staged: list[str] = []
     """Folders of staged datasets to remove; nothing is run then."""
     expected: list[ExpectedNode] = []

@@ -46,7 +46,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     grouping: Grouping = Grouping()
     groups: dict[str, ExplicitGroup] = {}
     memory_datasets: MemoryPolicy | dict[str, MemoryPolicy] = "group"
-    """For all, or by dataset name; `*` stands for anything, the first match counts."""
+    """For all, or by dataset name; `*` stands for anything, the most specific name counts."""
     store: Store = Store()
     on_drift: Literal["refuse", "warn"] = "refuse"
     """What a worker does whose project no longer matches the manifest."""

@@ -102,6 +102,31 @@ def needed_nodes(
     return needed
 
 
+def nodes_with_missing_outputs(
+    graph: PipelineGraph, nodes: AbstractSet[str], existing: AbstractSet[str]
+) -> set[str]:
+    """Return the nodes that `kedro run --only-missing-outputs` would run.
+
+    A node runs if it has no outputs, if a persisted one is missing, or if what it makes in
+    memory is needed by a node that runs.
+
+    Args:
+        graph: The nodes and their edges.
+        nodes: Those that would run otherwise.
+        existing: Persisted datasets that are there, without transcoding.
+    """
+    missing = [
+        name
+        for name in nodes
+        if not outputs_of(graph.nodes[name])
+        or any(
+            not graph.is_memory(dataset) and dataset not in existing
+            for dataset in outputs_of(graph.nodes[name])
+        )
+    ]
+    return needed_nodes(graph, nodes=missing)
+
+
 def namespaces_of(namespace: str | None) -> list[str]:
     """Return a namespace with all that hold it: `a.b` lies in `a.b` and in `a`."""
     parts = namespace.split(".") if namespace else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kedro_manifest.selection import NodeFilter, filter_nodes, needed_nodes
 
 from kedro_pipes.cli_project import (
     STDOUT,
+    Command,
     explain,
     load_manifest,
     project_options,
@@ -45,14 +47,12 @@ def _split(_context: click.Context, _option: click.Parameter, text: str) -> list
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _filter(*names: str, what: str) -> Any:
+def _filter(*names: str, what: str) -> Callable[[Command], Command]:
     return click.option(*names, default="", metavar="NAME,…", callback=_split, help=what)
 
 
 @click.command()
-@_filter(
-    *("-p", "--pipelines", "--pipeline"), what="Registered pipelines. Default: `__default__`."
-)
+@_filter(*("-p", "--pipelines", "--pipeline"), what="Registered pipelines. Default: `__default__`.")
 @_filter("-t", "--tags", what="Nodes with any of these tags.")
 @_filter("-n", "--nodes", "node_names", what="These nodes.")
 @_filter("--from-nodes", what="These nodes and all that follows from them.")

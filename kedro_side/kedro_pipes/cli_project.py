@@ -17,10 +17,10 @@ from kedro_manifest.codec import read_manifest
 from kedro_manifest.model import Manifest
 
 STDOUT = "-"
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def project_options(command: _Command) -> _Command:
+def project_options(command: Command) -> Command:
     """Add the options that say which project is meant, and with which configuration."""
     for option in reversed(
         [

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from kedro.io import AbstractDataset
+
 PipesMetadata = dict[str, Any]
 """Pipes metadata values by name: `{"type": …, "raw_value": …}`."""
 
@@ -70,7 +72,9 @@ def column_types(data: Any) -> dict[str, str]:
 def saved_version(dataset: Any) -> str | None:
     """Return the version under which a versioned dataset was saved; None if it has none."""
     if getattr(dataset, "_version", None) is None:
-        return None
+        # A cached dataset leaves its version to the dataset that it wraps.
+        wrapped = getattr(dataset, "_dataset", None)
+        return saved_version(wrapped) if isinstance(wrapped, AbstractDataset) else None
     try:
         version = dataset.resolve_save_version()
     except Exception:  # noqa: BLE001 - custom datasets carry a `_version` of their own

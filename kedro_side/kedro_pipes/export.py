@@ -252,9 +252,13 @@ def _read_orchestration(loader: AbstractConfigLoader) -> dict[str, Any]:
     patterns = getattr(loader, "config_patterns", None)
     if patterns is not None:
         patterns.setdefault("dagster", ORCHESTRATION_PATTERNS)
-    elif "dagster" not in loader:  # A loader of the project's own, without patterns.
-        return {}
-    config = read_config(loader, "dagster")
+    try:
+        config = read_config(loader, "dagster")
+    except ConfigurationError as error:
+        # A loader of the project's own, without patterns, may say as it likes that it has none.
+        if patterns is None and isinstance(error.__cause__, (KeyError, FileNotFoundError)):
+            return {}
+        raise
     public = {key: value for key, value in config.items() if not str(key).startswith("_")}
     resolved: dict[str, Any] = public_json(public)
     return resolved

@@ -17,6 +17,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_manifest.invocation import Invocation
+from kedro_manifest.names import strip_transcoding
 
 try:
     from kedro.framework.session.service_session import KedroServiceSession
@@ -59,16 +60,25 @@ def run_session(project_path: Path, invocation: Invocation, hooks: list[Any]) ->
         _run_service_session(project_path, invocation, hooks)
 
 
+def existing_outputs(project_path: Path, invocation: Invocation) -> list[str]:
+    """Return the persisted outputs of the invocation's nodes that exist, without transcoding."""
+    outputs = {name for node in load_nodes(invocation).values() for name in node.outputs}
+    session = _open_session(project_path, invocation)
+    with session:
+        catalog = (
+            session.load_context().catalog
+            if KedroServiceSession is None
+            else session.load_context(invocation.runtime_params or None).catalog
+        )
+        found = {strip_transcoding(name) for name in outputs if catalog.exists(name)}
+    return sorted(found)
+
+
 def _run_service_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
     names = _load_only(invocation)
     if names is None:
         _widen_default(invocation)
-    session = KedroServiceSession.create(
-        session_id=invocation.dagster_run_id,
-        project_path=project_path,
-        env=invocation.env,
-        conf_source=invocation.conf_source,
-    )
+    session = _open_session(project_path, invocation)
     with session:
         _register(session, hooks)
         session.run(
@@ -82,21 +92,27 @@ def _run_service_session(project_path: Path, invocation: Invocation, hooks: list
 
 def _run_classic_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
     _widen_default(invocation)
-    create = signature(KedroSession.create).parameters
-    runtime_params = "runtime_params" if "runtime_params" in create else "extra_params"
-    options: dict[str, Any] = {runtime_params: invocation.runtime_params or None}
-    session = KedroSession.create(
-        project_path=project_path,
-        env=invocation.env,
-        conf_source=invocation.conf_source,
-        **options,
-    )
+    session = _open_session(project_path, invocation)
     # Kedro's run id and save version are this session's id: the run's, not one of its own.
     session.session_id = invocation.kedro_run_id
     session._store["session_id"] = invocation.kedro_run_id  # noqa: SLF001 - `store` is a copy
     with session:
         _register(session, hooks)
         session.run(node_names=invocation.nodes, load_versions=invocation.load_versions or None)
+
+
+def _open_session(project_path: Path, invocation: Invocation) -> Any:
+    options: dict[str, Any] = {
+        "project_path": project_path,
+        "env": invocation.env,
+        "conf_source": invocation.conf_source,
+    }
+    if KedroServiceSession is not None:
+        return KedroServiceSession.create(session_id=invocation.dagster_run_id, **options)
+    known = signature(KedroSession.create).parameters
+    runtime_params = "runtime_params" if "runtime_params" in known else "extra_params"
+    options[runtime_params] = invocation.runtime_params or None
+    return KedroSession.create(**options)
 
 
 def _load_only(invocation: Invocation) -> list[str] | None:

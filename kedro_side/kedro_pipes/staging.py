@@ -77,16 +77,24 @@ class StagingHook:
         self._invocation = invocation
         self._project_path = project_path
 
-    @hook_impl(tryfirst=True)
+    @hook_impl(trylast=True)
     def after_catalog_created(self, catalog: Any) -> None:
-        """Replace what would be in memory."""
+        """Replace what is in memory, after every other hook: one may have made it persistent."""
         for name, url in self._invocation.staged.items():
+            if _is_persistent(catalog, name):
+                continue
             place = absolute_url(url, self._project_path)
             dataset = StagedDataset(name, place, self._invocation.staging_backend)
             if hasattr(catalog, "__setitem__"):
                 catalog[name] = dataset
             else:  # Kedro before 1.0
                 catalog.add(name, dataset, replace=True)
+
+
+def _is_persistent(catalog: Any, name: str) -> bool:
+    getter = getattr(catalog, "get", None) or getattr(catalog, "_get_dataset", None)  # before 1.0
+    dataset = getter(name) if getter and name in catalog else None
+    return dataset is not None and not getattr(dataset, "_EPHEMERAL", False)
 
 
 def remove_staged(url: str, project_path: Path) -> None:

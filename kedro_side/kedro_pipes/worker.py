@@ -18,15 +18,16 @@ from typing import Any, TextIO
 import kedro
 import msgspec
 from kedro_manifest import __version__
-from kedro_manifest.events import Event, WorkerStarted, encode_event
+from kedro_manifest.events import DatasetsFound, Event, WorkerStarted, encode_event
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes.describe import PipesMetadata
 from kedro_pipes.drift import refuse_drift
 from kedro_pipes.logs import ForwardingHandler
+from kedro_pipes.pinning import PinnedEntriesHook
 from kedro_pipes.pipes_context import WorkerPipesContext
 from kedro_pipes.reporting import NodeReporter, Reports
-from kedro_pipes.sessions import configure, load_nodes, run_session
+from kedro_pipes.sessions import configure, existing_outputs, load_nodes, run_session
 from kedro_pipes.staging import StagingHook, remove_staged
 
 
@@ -96,8 +97,17 @@ def run_invocation(
         remove_staged(url, project_path)
     if not invocation.nodes:
         return
+    if invocation.find_only:
+        configure(project_path, invocation.package_name)
+        found = existing_outputs(project_path, invocation)
+        reports.event(DatasetsFound(datasets=found))
+        return
     reporter = NodeReporter(invocation, reports)
-    hooks = [reporter, StagingHook(invocation, project_path)]
+    hooks = [
+        reporter,
+        PinnedEntriesHook(invocation.load_versions),
+        StagingHook(invocation, project_path),
+    ]
     configure(project_path, invocation.package_name)
     with _forwarded_logs(invocation, reports, reporter):
         try:

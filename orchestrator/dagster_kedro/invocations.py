@@ -5,6 +5,7 @@ Knows what earlier groups and earlier attempts have saved. Starts nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
@@ -21,6 +22,7 @@ from dagster_kedro.index import AssetIndex
 from dagster_kedro.settings import RunSettings
 
 VERSION_KEY = "kedro/version"
+_LONGEST_NAME = 200
 
 
 class Invocations:
@@ -103,6 +105,15 @@ class Invocations:
             },
         )
 
+    def looking_for_outputs(self, plan: Plan) -> Invocation:
+        """Return what reports which outputs of a plan's nodes exist."""
+        return self._invocation(
+            group="look for existing outputs",
+            nodes=plan.nodes,
+            pipelines=self._index.pipelines_holding(plan.nodes),
+            find_only=True,
+        )
+
     def removing_staged(self) -> Invocation | None:
         """Return what removes the run's staged data; None if there is none."""
         folders = {url.rpartition("/")[0] for url in self._staged.values()}
@@ -142,7 +153,16 @@ class Invocations:
         return {**pinned, **self._settings.load_versions}
 
     def _staging_url(self, dataset: str) -> str:
-        return f"{self._placement.store.url.rstrip('/')}/{self.kedro_run_id}/{quote(dataset, safe='')}.pickle"
+        folder = self._placement.store.url.rstrip("/")
+        return f"{folder}/{self.kedro_run_id}/{_file_name(dataset)}.pickle"
+
+
+def _file_name(dataset: str) -> str:
+    """Return a name for a file that no other dataset has, and that no file system refuses."""
+    name = quote(dataset, safe="")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(dataset.encode()).hexdigest()[:16]}"
 
 
 def kedro_run_id(context: dg.AssetExecutionContext) -> str:

@@ -35,7 +35,7 @@ def stream_program(
         command=command,
     )
     expected = Expected(
-        name=f"program '{command[0]}'", assets=assets, checks=selected_checks(context)
+        name=f"program '{_short(command)}'", assets=assets, checks=selected_checks(context)
     )
     plan = Plan(groups=[Group(name=launch.group, nodes=[])])
     scheduler = GroupScheduler(plan, max_concurrent=1)
@@ -46,3 +46,8 @@ def stream_program(
     yield from logged(context, scheduler.outcomes(run_group))
     for failure in scheduler.failures:
         raise failure.error
+
+
+def _short(command: list[str]) -> str:
+    """Return a command as people call it: `python train.py`."""
+    return " ".join(Path(part).name for part in command[:2])

@@ -38,6 +38,10 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
     load_versions: dict[str, str] = Field(
         default_factory=dict, description="Version to load, by dataset name."
     )
+    only_missing_outputs: bool = Field(
+        default=False,
+        description="Run only nodes with an output that is not there yet, as `kedro run` does.",
+    )
     max_concurrent: int = Field(
         default=0, description="Workers at a time; 0 for as many as there are processors.", ge=0
     )
@@ -81,6 +85,7 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
             env=self.env,
             parameters=self.parameters,
             load_versions=self.load_versions,
+            only_missing_outputs=self.only_missing_outputs,
             max_concurrent=self.max_concurrent or os.cpu_count() or 1,
             log_level=self.log_level.upper(),
         )

@@ -15,6 +15,7 @@ import msgspec
 from kedro_manifest.events import (
     AnyEvent,
     DatasetSaved,
+    DatasetsFound,
     NodeFailed,
     NodeFinished,
     NodeStarted,
@@ -96,6 +97,8 @@ class GroupResults:
         self._failure: NodeFailed | None = None
         self._exception: dict[str, Any] | None = None
         self._problems: list[str] = []
+        self.found: list[str] = []
+        """Datasets that exist already, where the worker was asked to look."""
         self.versions: dict[str, str] = {}
         """Version under which each versioned dataset was saved, by name without transcoding."""
 
@@ -226,6 +229,8 @@ class GroupResults:
             return
         if isinstance(event, NodeFailed):
             self._failure = event
+        if isinstance(event, DatasetsFound):
+            self.found = event.datasets
         if isinstance(event, DatasetSaved):
             yield from self._dataset_saved(event)
         if line := describe_event(event):

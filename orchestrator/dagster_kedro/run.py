@@ -12,17 +12,22 @@ from kedro_manifest.graph import outputs_of
 from kedro_manifest.invocation import Invocation, encode_invocation
 from kedro_manifest.orchestration import placement_of
 from kedro_manifest.planning import Group, Plan, plan_groups
-from kedro_manifest.selection import needed_nodes
+from kedro_manifest.selection import needed_nodes, nodes_with_missing_outputs
 
 from dagster_kedro.attempts import finished_before, yield_again
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch
 from dagster_kedro.errors import GroupFailedError, RunFailedError
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.invocations import Invocations
+from dagster_kedro.ordering import in_dependency_order
 from dagster_kedro.results import LogLine, Outcome, expected_of
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.settings import RunSettings
 from dagster_kedro.worker_session import run_worker
+
+ALREADY_THERE = "kedro/already_there"
+"""Metadata of an asset that was not made, because its data existed and only what is missing
+was wanted."""
 
 
 class KedroRun:
@@ -41,7 +46,6 @@ class KedroRun:
         self._settings = settings
         self._checks = selected_checks(context)
         self._finished = finished_before(context)
-        placement = placement_of(index.manifest)
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}
         # A check may be selected without its asset: only the asset's node can report it.
@@ -57,11 +61,17 @@ class KedroRun:
                 if asset.staged_at is not None
             },
         )
-        self.plan: Plan = plan_groups(index.graph, needed, placement.group_policy())
+        self._there: set[dg.AssetKey] = set()
+        """Selected assets that exist already, where only missing ones are wanted."""
+        self._make_plan(needed)
+
+    def _make_plan(self, nodes: set[str]) -> None:
+        placement = placement_of(self._index.manifest)
+        self.plan: Plan = plan_groups(self._index.graph, nodes, placement.group_policy())
         self._invocations = Invocations(
-            context,
-            index,
-            settings=settings,
+            self._context,
+            self._index,
+            settings=self._settings,
             placement=placement,
             selected=self._selected,
             finished=self._finished,
@@ -79,14 +89,46 @@ class KedroRun:
             GroupFailedError: One group failed.
             RunFailedError: Several did. Whatever was yielded before stays materialized.
         """
+        if self._settings.only_missing_outputs:
+            self._leave_out_existing()
         self._context.log.info(self._summary())
         for warning in self.plan.warnings:
             self._context.log.warning(warning)
         yield from self._kept_results()
         scheduler = GroupScheduler(self.plan, self._settings.max_concurrent)
-        yield from logged(self._context, scheduler.outcomes(self._run_group))
+        outcomes = logged(self._context, scheduler.outcomes(self._run_group))
+        yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
         self._remove_staged()
+
+    def _leave_out_existing(self) -> None:
+        """Ask a worker which outputs exist; plan again without the nodes that need not run."""
+        invocation = self._invocations.looking_for_outputs(self.plan)
+        expected = expected_of(invocation, {}, {})
+        launch = self._launch(invocation, {})
+        results = run_worker(self._client, launch, expected, lambda _: None, threading.Event())
+        graph, by_key = self._index.graph, self._index.by_key
+        running = nodes_with_missing_outputs(graph, set(self.plan.nodes), set(results.found))
+        self._there = {
+            key
+            for key in self._context.selected_asset_keys - self._finished.keys()
+            if (node := by_key[key].node) is not None and node.name not in running
+        }
+        self._make_plan(running)
+
+    def _in_order(self, outcomes: Iterator[Any]) -> Iterator[Any]:
+        """Tell Dagster of what is there as well, or it would skip what depends on it."""
+        selected = self._context.selected_asset_keys - self._finished.keys()
+        there: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {
+            key: dg.MaterializeResult(asset_key=key, metadata={ALREADY_THERE: True})
+            for key in self._index.by_key
+            if key in self._there
+        }
+        dependencies = {
+            key: {dep.asset_key for dep in self._index.specs[key].deps} & selected
+            for key in selected
+        }
+        return in_dependency_order(outcomes, there, dependencies)
 
     def _summary(self) -> str:
         kept = f"; {len(self._finished)} assets are kept" if self._finished else ""
@@ -139,9 +181,7 @@ class KedroRun:
             # The work is done and saved; what is left behind costs room only.
             self._context.log.warning(f"Staged data was not removed: {error}")
 
-    def _launch(
-        self, invocation: Invocation, checks: dict[dg.AssetCheckKey, bool]
-    ) -> WorkerLaunch:
+    def _launch(self, invocation: Invocation, checks: dict[dg.AssetCheckKey, bool]) -> WorkerLaunch:
         keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
         checked = sorted({check.asset_key.to_escaped_user_string() for check in checks})
         keys += [key for key in checked if key not in keys]

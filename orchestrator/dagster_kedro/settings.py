@@ -13,5 +13,6 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     env: str | None
     parameters: dict[str, Any]
     load_versions: dict[str, str]
+    only_missing_outputs: bool
     max_concurrent: int
     log_level: str

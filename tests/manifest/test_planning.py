@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kedro_manifest.errors import CyclicPipelineError, DuplicateNameError, UnknownNameError
-from kedro_manifest.graph import PipelineGraph, inputs_of
-from kedro_manifest.model import Dataset, Manifest, Node, Project
+from kedro_manifest.errors import (
+    CyclicPipelineError,
+    DuplicateNameError,
+    GroupCycleError,
+    UnknownNameError,
+)
+from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of
+from kedro_manifest.grouping import ExplicitGroup, GroupPolicy, label_nodes
+from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.planning import plan_groups
 from kedro_manifest.selection import needed_nodes
 
@@ -247,3 +254,154 @@ def test_a_plan_is_the_same_every_time(case):
     graph, needed, _ = case
 
     assert plan_groups(graph, sorted(needed)) == plan_groups(graph, sorted(needed, reverse=True))
+
+
+@st.composite
+def random_policies(draw, graph):
+    """A way to group a graph's nodes: strategy, an explicit group, what is staged."""
+    datasets = sorted(graph.producers)
+    chosen = draw(st.lists(st.sampled_from(sorted(graph.nodes)), max_size=3, unique=True))
+    return GroupPolicy(
+        strategy=draw(st.sampled_from(["node", "namespace", "tag", "pipeline"])),
+        groups={"mine": ExplicitGroup(nodes=chosen)} if chosen and draw(st.booleans()) else {},
+        memory_datasets=draw(st.sampled_from(["group", "stage"])),
+        memory_by_dataset=draw(
+            st.dictionaries(
+                st.sampled_from([*datasets, "n0*", "*_1"]),
+                st.sampled_from(["group", "stage"]),
+                max_size=2,
+            )
+        ),
+    )
+
+
+@st.composite
+def random_grouped_plans(draw):
+    """A graph with tags, namespaces and pipelines, the nodes a selection needs, and a policy."""
+    plain = draw(random_graphs())
+    labels = st.sampled_from([None, "a", "b", "a.c"])
+    nodes = [
+        msgspec.structs.replace(
+            node,
+            namespace=draw(labels),
+            tags=[f"group.{tag}"] if (tag := draw(labels)) else [],
+        )
+        for node in plain.manifest.nodes
+    ]
+    pipelines = [
+        Pipeline(name=name, nodes=sorted(draw(st.sets(st.sampled_from(sorted(plain.nodes))))))
+        for name in ("__default__", "one", "two")
+    ]
+    graph = PipelineGraph(msgspec.structs.replace(plain.manifest, nodes=nodes, pipelines=pipelines))
+    wanted = draw(st.sets(st.sampled_from(sorted(graph.nodes)), min_size=1))
+    return graph, needed_nodes(graph, nodes=wanted), draw(random_policies(graph))
+
+
+@given(random_grouped_plans())
+def test_each_needed_node_runs_once_however_it_is_grouped(case):
+    """No strategy loses, adds or repeats a node."""
+    graph, needed, policy = case
+
+    assert sorted(needed) == sorted(plan_groups(graph, needed, policy).nodes)
+
+
+@given(random_grouped_plans())
+def test_groups_have_no_circle_however_they_are_asked_for(case):
+    """Edges between groups, taken from the nodes and not from the plan, always lead onwards."""
+    graph, needed, policy = case
+    plan = plan_groups(graph, needed, policy)
+    place = {node: index for index, group in enumerate(plan.groups) for node in group.nodes}
+
+    for name in needed:
+        for before in graph.predecessors[name] & needed:
+            assert place[before] <= place[name], (before, name)
+
+
+@given(random_grouped_plans())
+def test_groups_are_convex_however_they_are_asked_for(case):
+    """No path leaves a group and comes back, whatever the strategy."""
+    graph, needed, policy = case
+    ancestors: dict[str, set[str]] = {}
+    for name in sorted(needed, key=graph.order.__getitem__):
+        before = graph.predecessors[name] & needed
+        ancestors[name] = before.union(*(ancestors[each] for each in before))
+
+    for group in plan_groups(graph, needed, policy).groups:
+        members = set(group.nodes)
+        above = set().union(*(ancestors[member] for member in members)) - members
+        assert not [name for name in above if ancestors[name] & members], group
+
+
+@given(random_grouped_plans())
+def test_inputs_exist_when_a_group_starts(case):
+    """What a node reads is persisted, staged by an earlier group, or made before it in its own."""
+    graph, needed, policy = case
+    plan = plan_groups(graph, needed, policy)
+    left_behind: set[str] = set()
+
+    for group in plan.groups:
+        made_here: set[str] = set()
+        for name in group.nodes:
+            for dataset in inputs_of(graph.nodes[name]):
+                producer = graph.producers.get(dataset)
+                if producer is None or dataset in made_here:
+                    continue
+                assert not graph.is_memory(dataset) or dataset in plan.staged, (name, dataset)
+                assert producer not in needed or dataset in left_behind, (name, dataset)
+            made_here |= set(outputs_of(graph.nodes[name]))
+        left_behind |= {
+            each for each in made_here if not graph.is_memory(each) or each in plan.staged
+        }
+
+
+@given(random_grouped_plans())
+def test_only_what_may_be_staged_is_staged(case):
+    """Data that the policy keeps in memory never leaves its group."""
+    graph, needed, policy = case
+
+    for dataset in plan_groups(graph, needed, policy).staged:
+        assert graph.is_memory(dataset)
+        assert policy.is_staged(dataset)
+
+
+@given(random_grouped_plans())
+def test_nodes_of_one_label_share_a_group(case):
+    """What was asked for is done, at the price of wider groups."""
+    graph, needed, policy = case
+    labels = label_nodes(graph, policy)
+    plan = plan_groups(graph, needed, policy)
+    group_of = {node: group.name for group in plan.groups for node in group.nodes}
+
+    homes: dict[object, set[str]] = {}
+    for name in needed:
+        homes.setdefault(labels[name], set()).add(group_of[name])
+    assert all(len(names) == 1 for names in homes.values())
+
+
+@given(random_grouped_plans())
+def test_refusing_refuses_exactly_what_widening_widens(case):
+    """`on_cycle: refuse` raises if and only if `widen` warns; otherwise both plans are one."""
+    graph, needed, policy = case
+    refusing = msgspec.structs.replace(policy, on_cycle="refuse")
+    widened = plan_groups(graph, needed, policy)
+
+    if widened.warnings:
+        with pytest.raises(GroupCycleError):
+            plan_groups(graph, needed, refusing)
+    else:
+        assert widened == plan_groups(graph, needed, refusing)
+
+
+@given(random_grouped_plans())
+def test_several_labels_without_a_warning_are_bound_by_data(case):
+    """A group that holds more than was asked for is explained: by data alone, or by a warning."""
+    graph, needed, policy = case
+    labels = label_nodes(graph, policy)
+    by_data = msgspec.structs.replace(policy, strategy="node", groups={})
+    unavoidable = {tuple(group.nodes) for group in plan_groups(graph, needed, by_data).groups}
+    plan = plan_groups(graph, needed, policy)
+
+    for group in plan.groups:
+        mixed = len({labels[name] for name in group.nodes}) > 1
+        if mixed and not plan.warnings:
+            assert tuple(group.nodes) in unavoidable

@@ -1,6 +1,6 @@
-"""Whether the kernel has killed a process of a control group for want of memory (Linux).
+"""How much memory a process has taken, and whether the kernel has killed it for that (Linux).
 
-Reads the counters that cgroup v1 and v2 keep; elsewhere it knows nothing and says so.
+Reads what `/proc` and the control groups, v1 and v2, say; elsewhere it knows nothing and says so.
 """
 
 from __future__ import annotations
@@ -28,6 +28,19 @@ class OutOfMemoryWatch:
     def has_killed(self) -> bool:
         """Tell whether the kernel has killed something in the group since it was found."""
         return self._counter is not None and _kills(self._counter) > self._before
+
+
+def peak_memory_bytes(process_id: int) -> int:
+    """Return the largest resident size of a live process so far; 0 where that is not known.
+
+    What `wait4` gives is no use for small programs: it starts with the size of the process that
+    forked them.
+    """
+    try:
+        lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _counter_of(process_id: int) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from pydantic import Field
 
 from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
-from dagster_kedro.clients.memory import OutOfMemoryWatch
+from dagster_kedro.clients.memory import OutOfMemoryWatch, peak_memory_bytes
 from dagster_kedro.clients.output import OutputPump
 from dagster_kedro.errors import WorkerNotStartedError
 
@@ -186,6 +187,7 @@ class _ProcessWorker:
         self._grace_s = grace_s
         self._stopped = False
         self._exit: WorkerExit | None = None
+        self._peak_bytes = 0
         self._memory = OutOfMemoryWatch(process.pid)
         self._output = OutputPump(group, process.stdout, process.stderr)
 
@@ -195,14 +197,18 @@ class _ProcessWorker:
 
     def poll(self) -> WorkerExit | None:
         if self._exit is None:
+            self._peak_bytes = max(self._peak_bytes, peak_memory_bytes(self._process.pid))
             # `Popen.poll` would throw the resource usage away.
             process_id, status, usage = os.wait4(self._process.pid, os.WNOHANG)
             if process_id:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
-                self._exit = self._describe_exit(usage.ru_maxrss * _MAXRSS_BYTES)
+                at_fork = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                if usage.ru_maxrss > at_fork:
+                    self._peak_bytes = usage.ru_maxrss * _MAXRSS_BYTES
+                self._exit = self._describe_exit()
         return self._exit
 
-    def _describe_exit(self, peak_memory_bytes: int) -> WorkerExit:
+    def _describe_exit(self) -> WorkerExit:
         code = self._process.returncode
         killed = code == -signal.SIGKILL and not self._stopped
         return WorkerExit(
@@ -210,7 +216,7 @@ class _ProcessWorker:
             signal=-code if code < 0 else None,
             stopped=self._stopped,
             out_of_memory=killed and self._memory.has_killed(),
-            peak_memory_bytes=peak_memory_bytes,
+            peak_memory_bytes=self._peak_bytes or None,
         )
 
     def read_lines(self) -> list[bytes]:

@@ -92,7 +92,9 @@ class SubprocessUnderTest:
         return {"python": str(wrapper)}
 
     @contextmanager
-    def little_memory(self, python: Path, limit_bytes: int, folder: Path) -> Iterator[dict[str, Any]]:
+    def little_memory(
+        self, python: Path, limit_bytes: int, folder: Path
+    ) -> Iterator[dict[str, Any]]:
         """Yield client options that give its workers no more memory than this: a real limit."""
         with control_group(limit_bytes) as group:
             wrapper = folder / "python-with-little-memory"
@@ -200,7 +202,7 @@ def _remove(group: Path) -> None:
     while time.monotonic() < deadline:
         try:
             return group.rmdir()
-        except OSError:  # the last process is on its way out
+        except OSError:  # noqa: PERF203 - the last process is on its way out
             time.sleep(0.05)
     return group.rmdir()
 

@@ -60,9 +60,7 @@ class Bridge:
     ):
         """Run one of `programs` as the producer of some assets, each after the one before."""
         command = self.adapter.command(self.kedro_python, program, *arguments)
-        return self.run_command(
-            command, assets=assets, checks=checks, client=client, extras=extras
-        )
+        return self.run_command(command, assets=assets, checks=checks, client=client, extras=extras)
 
     def run_wire(self, row, checks=(), extra_assets=()):
         """Run a row of `programs/wire.py`."""
@@ -100,7 +98,7 @@ class Bridge:
 
 
 @pytest.fixture
-def make_bridge(request, kedro_python, copy_of, open_project, run_definitions, tmp_path):
+def make_bridge(kedro_python, copy_of, open_project, run_definitions, tmp_path):
     """Make a bridge for a client."""
 
     def make(adapter):

@@ -72,7 +72,9 @@ FOREIGN = ["card_of_model", "letter_on_report"]
 def _load(name):
     module = f"conformance_{name}"
     if module not in sys.modules:
-        spec = importlib.util.spec_from_file_location(module, Path(__file__).with_name(f"{name}.py"))
+        spec = importlib.util.spec_from_file_location(
+            module, Path(__file__).with_name(f"{name}.py")
+        )
         sys.modules[module] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[module])
     return sys.modules[module]

@@ -31,7 +31,7 @@ def test_success(bridge, behaviour):
         ("exit_3", "exited with code 3"),
         ("killed", "was killed by signal 9 (SIGKILL)"),
         ("bad_metadata", "a message 'report_asset_check' cannot be understood"),
-        ("never_saved", "never reported asset 'outcome' as done"),
+        ("never_saved", "asset 'outcome' as done"),
     ],
 )
 def test_failure(bridge, behaviour, reason):

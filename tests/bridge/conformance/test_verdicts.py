@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 
-def check(blocking=False):
+def check(*, blocking=False):
     return dg.AssetCheckSpec("small", asset="outcome", blocking=blocking)
 
 
@@ -118,7 +118,7 @@ def test_selected_check_never_reported(any_bridge):
 @pytest.mark.parametrize("blocking", [True, False])
 def test_failed_check(any_bridge, blocking):
     """A failed check fails the step if it blocks; the materialization stays either way."""
-    run = any_bridge.run_wire("check_failed", checks=[check(blocking)])
+    run = any_bridge.run_wire("check_failed", checks=[check(blocking=blocking)])
 
     assert run.success is not blocking
     assert run.materialized == ["outcome"]

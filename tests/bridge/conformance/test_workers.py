@@ -178,7 +178,7 @@ def test_unknown_level(bridge):
     run = bridge.run(behaviour="unknown_level")
 
     assert run.success, run.errors
-    texts = dict((text.rpartition(": ")[2], level) for level, text in run.logged)
+    texts = {text.rpartition(": ")[2]: level for level, text in run.logged}
     assert texts["noticed by Kedro"] == logging.getLevelName(logging.INFO)
     assert texts["noticed by Pipes"] == logging.getLevelName(logging.INFO)
 

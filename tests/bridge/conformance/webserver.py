@@ -115,7 +115,7 @@ class Webserver:
         while time.monotonic() < deadline:
             try:
                 self._ask(_READY)
-            except OSError:
+            except OSError:  # noqa: PERF203
                 time.sleep(0.1)
             else:
                 return

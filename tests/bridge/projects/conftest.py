@@ -110,11 +110,12 @@ def run_by_kedro(copy_project, kedro_run) -> Callable[..., Path]:
     folders: dict[tuple[str, ...], Path] = {}
 
     def run(name: str, *options: str) -> Path:
-        if (name, *options) not in folders:
+        wanted = (name, *options)
+        if wanted not in folders:
             folder = copy_project(name)
             kedro_run(folder, *options)
-            folders[name, *options] = folder
-        return folders[name, *options]
+            folders[wanted] = folder
+        return folders[wanted]
 
     return run
 

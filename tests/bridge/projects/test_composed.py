@@ -33,7 +33,10 @@ def composed(run_both):
 
 @pytest.mark.parametrize(
     ("env", "groups"),
-    [*ENVIRONMENTS.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW.items())],
+    [
+        *ENVIRONMENTS.items(),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW.items()),
+    ],
 )
 def test_outputs_are_equal(composed, env, groups):
     """However the nodes are grouped, and wherever memory is staged, the files are the same."""

@@ -3,20 +3,25 @@
 import pytest
 
 
-@pytest.fixture(scope="module", params=[None, "staged"])
+@pytest.fixture(scope="module", params=[(None, 2), ("staged", 5)], ids=["in_memory", "staged"])
 def customized(request, run_both):
-    """Both runs of the project, in memory and staged."""
-    return run_both("customized", env=request.param)
+    """Both runs of the project, in memory and staged, and how many processes there have to be."""
+    env, processes = request.param
+    return run_both("customized", env=env), processes
 
 
 def test_outputs_are_equal(customized):
     """Everything that the project replaces counts in a worker too."""
-    customized.assert_equal()
-    assert [] == customized.staged
+    both, processes = customized
+
+    both.assert_equal()
+    assert processes == len(both.groups), both.groups
+    assert [] == both.staged
 
 
 def test_entries_of_hooks(customized):
-    """What a hook adds to the configuration is known; what it adds to the catalog is saved."""
-    assert {"replace"} in customized.groups or {"give"} in customized.groups
-    assert (customized.by_dagster / "data/added.json").is_file()
-    assert "and replaced" in (customized.by_dagster / "data/shouted.txt").read_text()
+    """What a hook adds to the catalog is saved, and what one replaces is what a node gets."""
+    both, _ = customized
+
+    assert (both.by_dagster / "data/added.json").is_file()
+    assert "and replaced" in (both.by_dagster / "data/shouted.txt").read_text()

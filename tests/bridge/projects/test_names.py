@@ -2,6 +2,7 @@
 
 import pytest
 
+
 @pytest.fixture(scope="module")
 def curious(run_both):
     """Both runs of the project."""
@@ -15,8 +16,8 @@ def test_outputs_are_equal(curious):
 
 def test_each_node_has_a_process(curious):
     """Nodes `a-b`, `a_b` and `a.b`, or `ns` and `ns.ns`, are never taken for each other."""
-    assert len(curious.groups) == 12
-    assert all(len(group) == 1 for group in curious.groups)
+    assert 12 == len(curious.groups)
+    assert [{"память", "été"}] == [group for group in curious.groups if len(group) > 1]
 
 
 def test_assets_keep_exact_names(curious):
@@ -34,9 +35,12 @@ def test_pipelines_of_such_names_are_jobs(curious, run_job):
     assert ["größe"] == [each["kedro/node"] for each in run.materializations.values()]
 
 
-def test_groups_by_pipeline(run_both):
-    """Pipelines of such names are groups as well."""
-    both = run_both("curious", dagster={"grouping": {"strategy": "pipeline"}})
+def test_explicit_groups(run_both):
+    """Such names can be used in `dagster.yml`; one that is too long for a file can be staged."""
+    groups = {"config": {"pipelines": ["config", "a-b"]}, "été": {"nodes": ["été", "ns", "ns.ns"]}}
+    both = run_both("curious", dagster={"groups": groups, "memory_datasets": "stage"})
 
     both.assert_equal()
-    assert {"a-b", "a.b", "a_b"} in both.groups
+    assert {"été", "ns", "ns.ns"} in both.groups
+    assert {"память"} in both.groups
+    assert [] == both.staged

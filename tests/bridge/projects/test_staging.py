@@ -33,22 +33,25 @@ def staged(copy_project, export):
 
 
 def test_unpicklable_value(staged, run_job):
-    """A lock cannot be staged: the error names node, dataset, type and cure."""
+    """A lambda cannot be pickled: the error names node, dataset, type and cure."""
     run = run_job(staged(), "unsafe", project_options={"env": "staged"})
 
     assert not run.success
-    assert "Node 'make_lock' failed while saving 'lock'" in run.error
-    assert "Cannot stage dataset 'lock': its value, a _thread.lock, cannot be pickled" in run.error
-    assert "`memory_datasets: {lock: group}`" in run.error
+    assert "Node 'make_rule' failed while saving 'rule'" in run.error
+    assert "Cannot stage dataset 'rule': its value, a builtins.function, cannot be" in run.error
+    assert "`memory_datasets: {rule: group}`" in run.error
 
 
-def test_cure_of_unpicklable_value(staged, run_job):
-    """What the error proposes helps: the nodes share a process, all else is staged."""
-    folder = staged("together")
-    run = run_job(folder, "unsafe", project_options={"env": "together"})
+@pytest.mark.parametrize(("env", "processes"), [("together", 1), ("cloudpickled", 2)])
+def test_cures_of_unpicklable_value(staged, run_job, env, processes):
+    """What the error proposes helps: one group, or another way of pickling, elsewhere."""
+    folder = staged(env)
+    run = run_job(folder, "unsafe", project_options={"env": env})
 
     assert run.success, run.errors
-    assert json.loads((folder / "data/free.json").read_text()) is True
+    assert [4, 5] == json.loads((folder / "data/allowed.json").read_text())
+    assert processes == len(set(run.process_ids.values()))
+    assert [] == list(folder.glob("staged files/*"))
 
 
 @pytest.fixture
@@ -64,20 +67,21 @@ def test_failure_keeps_what_was_staged(job, staged_in):
     """A re-execution from failure loads what the failed run staged, and cleans up after it."""
     job, folder = job
     in_process = {"execution": {"config": {"in_process": {}}}}
+    from_failure = {"dagster/is_resume_retry": "true"}  # as the web interface marks it
     with dg.DagsterInstance.local_temp() as instance:
         failed = dg.execute_job(job, instance, run_config=in_process)
-        kept = staged_in(folder)
+        kept = [file.name for run in staged_in(folder) for file in run.iterdir()]
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data/go").touch()
         again = dg.ReexecutionOptions.from_failure(failed.run_id, instance)
         resumed = dg.execute_job(
-            job, instance, run_config=in_process, reexecution_options=again
+            job, instance, run_config=in_process, reexecution_options=again, tags=from_failure
         )
         prepared = instance.get_latest_materialization_event(dg.AssetKey("prepared"))
         metadata = prepared.asset_materialization.metadata
 
     assert not failed.success
-    assert [["prepared.pickle"]] == [[file.name for file in run.iterdir()] for run in kept]
+    assert ["prepared.pickle"] == kept
     assert resumed.success
     assert metadata["kedro/kept_from_run"].value == failed.run_id
     assert json.loads((folder / "data/prepared_by.json").read_text()) == (

@@ -40,29 +40,29 @@ def stream(pipes: PipesContext) -> None:
 
 def raise_error(pipes: PipesContext) -> None:
     """Materialize something, then fail."""
-    pipes.report_asset_materialization(asset_key="first")
+    pipes.report_asset_materialization(asset_key="first", metadata={"rows": 1})
     raise ZeroDivisionError("one over nothing")
 
 
-def exit_0_without_closing(pipes: PipesContext) -> None:
+def exit_0_without_closing(_: PipesContext) -> None:
     """End behind Python's back."""
     os._exit(0)
 
 
-def exception_but_exit_0(pipes: PipesContext) -> None:
+def exception_but_exit_0(_: PipesContext) -> None:
     """Have the exception reported, then exit with 0 (see `main`)."""
     raise ZeroDivisionError("one over nothing")
 
 
 def exit_3(pipes: PipesContext) -> None:
     """Materialize something, then exit with 3."""
-    pipes.report_asset_materialization(asset_key="first")
+    pipes.report_asset_materialization(asset_key="first", metadata={"rows": 1})
     time.sleep(0.3)
     print("the licence server is gone", flush=True)
     os._exit(3)
 
 
-def killed(pipes: PipesContext) -> None:
+def killed(_: PipesContext) -> None:
     """Be killed."""
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -80,14 +80,14 @@ def out_of_memory(pipes: PipesContext) -> None:
         hoard.append(os.urandom(2**20))
 
 
-def hang(pipes: PipesContext) -> None:
+def hang(_: PipesContext) -> None:
     """Sleep, with a child that sleeps too."""
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
     Path("hanging").touch()
     time.sleep(120)
 
 
-def hang_deaf(pipes: PipesContext) -> None:
+def hang_deaf(_: PipesContext) -> None:
     """Ignore polite requests, with a child that does so too."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -49,7 +49,12 @@ ROWS: dict[str, list[Act]] = {
     "foreign_line": [OPENED, SAVED, ("raw", b"Traceback (most recent call last):\n"), CLOSED],
     "no_json": [OPENED, SAVED, ("raw", b'{"__dagster_pipes_version": nonsense}\n'), CLOSED],
     "odd_number": [OPENED, SAVED, say("three", "log", message="", level="INFO"), CLOSED],  # type: ignore[arg-type]
-    "odd_params": [OPENED, SAVED, ("message", 3, {"method": "log", "params": [1]}), say(4, "closed")],
+    "odd_params": [
+        OPENED,
+        SAVED,
+        ("message", 3, {"method": "log", "params": [1]}),
+        say(4, "closed"),
+    ],
     "unknown_method": [OPENED, SAVED, say(3, "report_dance"), say(4, "closed")],
     "unknown_field": [
         OPENED,
@@ -109,9 +114,9 @@ def act_line(act: Act) -> tuple[int, bytes] | None:
 
 def main(row: str) -> None:
     """Perform a row on the channel that the orchestrator asks for."""
-    from dagster_pipes import PipesEnvVarParamsLoader
-    from kedro_manifest.frames import encode_frames
-    from kedro_manifest.invocation import FRAMES_PARAM
+    from dagster_pipes import PipesEnvVarParamsLoader  # noqa: PLC0415 - the scripted client has no need of it
+    from kedro_manifest.frames import encode_frames  # noqa: PLC0415 - the scripted client has no need of it
+    from kedro_manifest.invocation import FRAMES_PARAM  # noqa: PLC0415 - the scripted client has no need of it
 
     params = PipesEnvVarParamsLoader().load_messages_params()
     framed = FRAMES_PARAM in params

@@ -2,6 +2,9 @@
 
 from kedro.pipeline import node, pipeline
 
+LONG = "память_" + "так_мы_жили_" * 12
+"""Percent-encoded, this would be longer than a file's name may be."""
+
 
 def first():
     """Return one value for each output."""
@@ -44,7 +47,8 @@ def register_pipelines():
         [
             node(quote, ["context", "__init__"], "größe", name="größe"),
             node(quote, "größe", "данные.数据", name="数据.清洗"),
-            node(quote, ["данные.数据"], "🙂", name="été"),
+            node(quote, "данные.数据", LONG, name="память"),
+            node(quote, LONG, "🙂", name="été"),
         ]
     )
     step = pipeline([node(quote, ["source", "params:café.au lait"], "ns", name="ns")])
@@ -65,5 +69,6 @@ def register_pipelines():
         "a-b": written,
         "été": accented,
         "ns": namespaced,
+        "curious_assets": reserved,  # what the op of all assets is called
         "__default__": reserved + written + accented + namespaced,
     }

@@ -18,10 +18,11 @@ class EntryHooks:
 
     @hook_impl
     def after_catalog_created(self, catalog):
-        """Add an input that is in memory, and a dataset that is a file."""
+        """Add an input that is in memory, a dataset that is a file, and one that is not."""
         catalog["given"] = MemoryDataset(data=["given", "by", "a", "hook"])
         path = self._project_path / "data/added.json"
         catalog["added"] = JSONDataset(filepath=path.as_posix())
+        catalog["closing"] = MemoryDataset(copy_mode="assign")
 
 
 class InputHooks:

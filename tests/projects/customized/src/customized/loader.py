@@ -24,7 +24,9 @@ class JsonConfigLoader(AbstractConfigLoader):
         if key in self.data:
             return self.data[key]
         files = [folder / f"{key}.json" for folder in self._folders]
-        found = [json.loads(file.read_text(), object_hook=with_dates) for file in files if file.is_file()]
+        found = [
+            json.loads(file.read_text(), object_hook=with_dates) for file in files if file.is_file()
+        ]
         if not found:
             raise MissingConfigException(f"no {key}.json in {self.conf_source}")
         merged = {name: value for config in found for name, value in config.items()}

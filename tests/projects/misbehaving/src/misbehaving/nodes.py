@@ -19,8 +19,10 @@ ASLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 DEAF = [
     sys.executable,
     "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); "
-    "time.sleep(600)",
+    (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print(flush=True); time.sleep(600)"
+    ),
 ]
 
 
@@ -91,7 +93,7 @@ def fine(size):
 
 
 @behaviour
-def wait(size):
+def wait(_):
     """Wait for the test's word."""
     deadline = time.monotonic() + 60
     while not Path("data/go").exists():
@@ -101,32 +103,32 @@ def wait(size):
 
 
 @behaviour
-def raise_error(size):
+def raise_error(_):
     """Fail as a user's code does."""
     raise ZeroDivisionError("one over nothing")
 
 
 @behaviour
-def exit_0(size):
+def exit_0(_):
     """End the process behind Python's back, as a C library may."""
     os._exit(0)
 
 
 @behaviour
-def exit_3(size):
+def exit_3(_):
     """End the process with a code, having said why."""
     print("the licence server is gone", flush=True)
     os._exit(3)
 
 
 @behaviour
-def kill_itself(size):
+def kill_itself(_):
     """Be killed."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @behaviour
-def eat_memory(size):
+def eat_memory(_):
     """Take memory until the kernel has had enough."""
     hoard = []
     while True:
@@ -134,7 +136,7 @@ def eat_memory(size):
 
 
 @behaviour
-def hang(size):
+def hang(_):
     """Sleep, with a child that sleeps too."""
     subprocess.Popen(ASLEEP)
     _say("hanging")
@@ -142,7 +144,7 @@ def hang(size):
 
 
 @behaviour
-def hang_deaf(size):
+def hang_deaf(_):
     """Ignore every polite request, with a child and a grandchild that do so too."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -156,7 +158,7 @@ def hang_deaf(size):
 
 
 @behaviour
-def leave_children(size):
+def leave_children(_):
     """End well, and leave two processes behind: one of them deaf, both holding a stream."""
     subprocess.Popen(ASLEEP)
     deaf = subprocess.Popen(DEAF, stdout=subprocess.PIPE)
@@ -213,7 +215,7 @@ def noise(size):
 
 
 @behaviour
-def bad_metadata(size):
+def bad_metadata(_):
     """Report what is no metadata."""
     endless = []
     endless += [endless, endless, endless]
@@ -248,7 +250,7 @@ class NumberLike:
 
 
 @behaviour
-def unknown_level(size):
+def unknown_level(_):
     """Log at a level of one's own, through Python and through Pipes."""
     logging.addLevelName(25, "NOTICE")
     logger.log(25, "noticed by Kedro")
@@ -256,14 +258,14 @@ def unknown_level(size):
 
 
 @behaviour
-def delete_messages(size):
+def delete_messages(_):
     """Delete the file that the messages go to, and everything beside it."""
     for file in Path(os.environ["MESSAGES_IN"]).glob("kedro-pipes-*/*"):
         file.unlink()
 
 
 @behaviour
-def replace_messages(size):
+def replace_messages(_):
     """Put a folder where the message file was."""
     for file in Path(os.environ["MESSAGES_IN"]).glob("kedro-pipes-*/messages*"):
         file.unlink()
@@ -271,7 +273,7 @@ def replace_messages(size):
 
 
 @behaviour
-def fill_disk(size):
+def fill_disk(_):
     """Fill the disk that the message file is on."""
     full = Path(os.environ["MESSAGES_IN"]) / "full"
     with full.open("wb", buffering=0) as file:

@@ -32,6 +32,9 @@ def register_pipelines():
             ]
         ),
         "many": pipeline(
-            [node(nodes.begin, None, f"part_{index:02d}", name=f"make_{index:02d}") for index in range(50)]
+            [
+                node(nodes.begin, None, f"part_{index:02d}", name=f"make_{index:02d}")
+                for index in range(50)
+            ]
         ),
     }

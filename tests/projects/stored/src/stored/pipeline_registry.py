@@ -24,8 +24,8 @@ def register_pipelines():
         [
             node(nodes.split, None, "parts", name="split"),
             node(nodes.join, "parts", "joined", name="join"),
-            node(nodes.stream, "joined", ["lines", "notes"], name="stream"),
-            node(nodes.count_lines, ["lines", "notes"], "counted", name="count"),
+            node(nodes.stream, "joined", ["lines", "notes", "last"], name="stream"),
+            node(nodes.count_lines, ["lines", "notes", "last"], "counted", name="count"),
         ]
     )
     inbox = pipeline(

@@ -68,11 +68,11 @@ def register_pipelines():
                 ),
                 node(
                     fit,
-                    dict(
-                        model="params:model",
-                        window="params:window",
-                        depth="params:model.search.depth",
-                    ),
+                    {
+                        "model": "params:model",
+                        "window": "params:window",
+                        "depth": "params:model.search.depth",
+                    },
                     "fitted",
                     name="fit",
                 ),

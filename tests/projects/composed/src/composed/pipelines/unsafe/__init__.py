@@ -1,25 +1,23 @@
-"""A value that no other process can be given."""
-
-import threading
+"""A value that cannot be pickled."""
 
 from kedro.pipeline import node, pipeline
 
 
-def make_lock():
-    """Return a lock."""
-    return threading.Lock()
+def make_rule():
+    """Return a function that has no name of its own."""
+    return lambda number: number > 3
 
 
-def use(lock):
-    """Say whether the lock is free."""
-    return lock.acquire(blocking=False)
+def apply_rule(rule):
+    """Apply the rule."""
+    return [number for number in range(6) if rule(number)]
 
 
 def create_pipeline():
     """Return the pipeline."""
     return pipeline(
         [
-            node(make_lock, None, "lock", name="make_lock"),
-            node(use, "lock", "free", name="use_lock"),
+            node(make_rule, None, "rule", name="make_rule"),
+            node(apply_rule, "rule", "allowed", name="apply_rule"),
         ]
     )

@@ -1,0 +1,169 @@
+"""Findings on `dagster.yml` and on the groups that come of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import get_args
+
+from kedro_manifest.errors import (
+    AmbiguousGroupError,
+    GroupCycleError,
+    OrchestrationError,
+    UnknownNameError,
+)
+from kedro_manifest.findings import Finding, Places, list_names
+from kedro_manifest.graph import PipelineGraph
+from kedro_manifest.grouping import GroupPolicy, MemoryPolicy, OnCycle, Strategy
+from kedro_manifest.model import Manifest
+from kedro_manifest.orchestration import Grouping, Placement, Store, placement_of
+from kedro_manifest.planning import Plan, plan_groups
+from kedro_manifest.preflight_data import REMOTE_CLIENTS
+
+ORCHESTRATION_FILE = "dagster.yml"
+
+_LOCAL_URL = re.compile(r"(?:file|local)://|(?![A-Za-z][A-Za-z0-9+.-]*://)")
+_ALLOWED: dict[str, Collection[str]] = {
+    "$": Placement.__struct_fields__,
+    "$.grouping": Grouping.__struct_fields__,
+    "$.store": Store.__struct_fields__,
+    "$.grouping.strategy": get_args(Strategy),
+    "$.grouping.on_cycle": get_args(OnCycle),
+    "$.memory_datasets": get_args(MemoryPolicy),
+    "$.memory_datasets[...]": get_args(MemoryPolicy),
+    "$.on_drift": ("refuse", "warn"),
+}
+
+
+def check_orchestration(manifest: Manifest) -> Iterator[Finding]:
+    """Check `dagster.yml` on its own: types, values, keys that were probably meant otherwise."""
+    try:
+        placement = placement_of(manifest)
+    except OrchestrationError as error:
+        yield Finding(
+            severity="error",
+            code="dagster-yml",
+            place=_place_in_file(str(error)),
+            message=str(error).removesuffix(" Mend the entry, and export again."),
+            cure=_hint(str(error)) or "Mend the entry.",
+        )
+        return
+    fields = Placement.__struct_fields__
+    for key in sorted(manifest.orchestration.keys() - set(fields)):
+        if near := get_close_matches(key, fields, n=1, cutoff=0.8):
+            yield Finding(
+                severity="warning",
+                code="unknown-key",
+                place=f"{ORCHESTRATION_FILE}: {key}",
+                message=f"Nobody reads the key '{key}'.",
+                cure=f"Did you mean '{near[0]}'?",
+            )
+    for name, group in placement.groups.items():
+        if not (group.nodes or group.tags or group.namespaces or group.pipelines):
+            yield Finding(
+                severity="error",
+                code="empty-group",
+                place=f"{ORCHESTRATION_FILE}: groups.{name}",
+                message=f"Group '{name}' names no nodes.",
+                cure="Give it `nodes`, `tags`, `namespaces` or `pipelines`, or take it out.",
+            )
+
+
+def check_groups(
+    graph: PipelineGraph, places: Places, clients: Collection[str]
+) -> Iterator[Finding]:
+    """Check what `dagster.yml` says of groups against the nodes that there are."""
+    try:
+        placement = placement_of(graph.manifest)
+    except OrchestrationError:
+        return
+    policy = placement.group_policy()
+    yield from _check_memory_entries(graph, policy)
+    try:
+        plan = plan_groups(graph, graph.nodes, policy)
+    except (UnknownNameError, AmbiguousGroupError, GroupCycleError) as error:
+        yield Finding(
+            severity="error",
+            code="groups-circle" if isinstance(error, GroupCycleError) else "groups",
+            place=f"{ORCHESTRATION_FILE}: groups",
+            message=str(error),
+            cure="Mend `groups` or `grouping`; `kedro pipes plan` shows what comes of it.",
+        )
+        return
+    yield from _check_plan(graph, plan, policy, places)
+    remote = sorted(REMOTE_CLIENTS.intersection(clients))
+    if plan.staged and remote and _LOCAL_URL.match(placement.store.url):
+        yield Finding(
+            severity="error",
+            code="store-local",
+            place=f"{ORCHESTRATION_FILE}: store.url",
+            message=f"{list_names(plan.staged)} would be staged in '{placement.store.url}', a local "
+            f"folder that {list_names(remote, quote=False)} workers do not share.",
+            cure="Set `store: {url: s3://…}` to a place that every worker reaches.",
+        )
+
+
+def _place_in_file(message: str) -> str:
+    path = re.search(r"`\$\.?([^`]*)`", message)
+    return f"{ORCHESTRATION_FILE}: {path[1]}" if path and path[1] else ORCHESTRATION_FILE
+
+
+def _hint(message: str) -> str:
+    """Return the nearest allowed names, or all of them."""
+    path = re.search(r"`(\$[^`]*)`", message)
+    wrong = re.search(r"field `([^`]+)`|value '([^']+)'", message)
+    allowed = _ALLOWED.get(path[1] if path else "$", ())
+    if wrong is None or not allowed:
+        return ""
+    near = get_close_matches(wrong[1] or wrong[2], allowed)
+    return f"Did you mean {list_names(near)}?" if near else f"Choose from {list_names(allowed)}."
+
+
+def _check_memory_entries(graph: PipelineGraph, policy: GroupPolicy) -> Iterator[Finding]:
+    in_memory = {name for name in graph.producers if graph.is_memory(name)}
+    for pattern in policy.memory_by_dataset:
+        if pattern == "*" or any(fnmatchcase(name, pattern) for name in in_memory):
+            continue
+        near = get_close_matches(pattern, in_memory)
+        persisted = pattern in graph.datasets and not graph.is_memory(pattern)
+        yield Finding(
+            severity="warning",
+            code="unmatched-entry",
+            place=f"{ORCHESTRATION_FILE}: memory_datasets.{pattern}",
+            message=f"'{pattern}' is persisted, so nothing has to be said of it."
+            if persisted
+            else f"No node writes an in-memory dataset '{pattern}'.",
+            cure=f"Did you mean {list_names(near)}?" if near else "Take the entry out.",
+        )
+
+
+def _check_plan(
+    graph: PipelineGraph, plan: Plan, policy: GroupPolicy, places: Places
+) -> Iterator[Finding]:
+    for group in plan.groups:
+        # What stands in dagster.yml by its own name is meant; so are groups that were asked for.
+        unsaid = [
+            name
+            for name in group.joined_by
+            if graph.is_memory(name) and name not in policy.memory_by_dataset
+        ]
+        if unsaid and (group.label is None or group.label.kind == "node"):
+            yield Finding(
+                severity="warning",
+                code="memory-edge",
+                place=places.node(graph.producers[unsaid[0]]),
+                message=f"In memory only: {list_names(unsaid)}. This keeps {len(group.nodes)} nodes in "
+                f"one process: {list_names(group.nodes, quote=False)}.",
+                cure="Add it to the catalog, or set `memory_datasets: {NAME: stage}` in "
+                "dagster.yml (`group`, if it is meant).",
+            )
+    for warning in plan.warnings:
+        yield Finding(
+            severity="warning",
+            code="widened-group",
+            place=f"{ORCHESTRATION_FILE}: grouping",
+            message=warning,
+            cure="Group otherwise, or stage what binds them; `on_cycle: refuse` makes it an error.",
+        )

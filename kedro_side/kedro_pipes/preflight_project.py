@@ -1,0 +1,362 @@
+"""What would go wrong, seen from the live project: credentials, types, versions, the store.
+
+Makes no dataset and runs no node. Credentials are compared by name; no value is shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import re
+import textwrap
+import typing
+from collections.abc import Callable, Collection, Iterator
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import kedro
+import msgspec
+from kedro.framework.startup import _get_project_metadata
+from kedro.pipeline.node import Node as KedroNode
+from kedro_manifest.errors import KedroPipesError, OrchestrationError
+from kedro_manifest.findings import Finding, Places, list_names, sort_findings
+from kedro_manifest.graph import PipelineGraph
+from kedro_manifest.model import Manifest
+from kedro_manifest.names import strip_transcoding
+from kedro_manifest.orchestration import Store, placement_of
+from kedro_manifest.planning import plan_groups
+from kedro_manifest.preflight import check_manifest
+
+from kedro_pipes.export import (
+    ConfigurationError,
+    LiveProject,
+    describe_project,
+    open_live_project,
+    read_config,
+)
+from kedro_pipes.project_loading import first_line
+from kedro_pipes.redaction import redact_text, redact_uri
+from kedro_pipes.staging import absolute_url
+
+_UNPICKLABLE = frozenset(
+    {
+        *("Iterator", "Generator", "AsyncIterator", "AsyncGenerator", "Connection", "Cursor"),
+        *("Engine", "Session", "SparkSession", "IO", "TextIO", "BinaryIO", "TextIOWrapper"),
+        *("Lock", "Thread", "socket", "ModuleType", "DuckDBPyConnection", "DuckDBPyRelation"),
+    }
+)
+_NEEDS_CLOUDPICKLE = frozenset({"Callable", "FunctionType", "LambdaType"})
+_CONFIGURATION_ENDS = frozenset({".yml", ".yaml", ".json"})
+_TOP_KEY = re.compile(r"^(?:\"([^\"]+)\"|'([^']+)'|([^\s#\"'][^:]*?))\s*:(?:\s|$)", re.MULTILINE)
+_QUIET_PLUGINS = ("kedro.", "kedro_telemetry", "kedro_pipes")
+_DATA_HOOKS = ("after_catalog_created", "before_node_run", "before_pipeline_run")
+
+
+def check_project(*, clients: Collection[str] = (), **options: Any) -> list[Finding]:
+    """Return everything that the preflight finds in a project, errors first.
+
+    Args:
+        clients: Kinds of clients that run the workers; empty for those that `dagster.yml` names.
+        options: Which project, and with which configuration (see `export_project`).
+
+    Raises:
+        KedroPipesError: The project cannot be loaded or described, so nothing can be said.
+    """
+    live = open_live_project(**options)
+    unreadable = list(_check_readable_credentials(live))
+    manifest = describe_project(live, parameter_values=False)
+    files = locate_entries(live)
+    places = Places(manifest, files)
+    findings = check_manifest(manifest, clients=clients, catalog_files=files)
+    if _hooks_may_add_data(live):
+        findings = [_doubted(each) for each in findings]
+    findings += unreadable or _check_credentials(live, manifest, places)
+    findings += _check_kedro_version(live)
+    findings += _check_staging(live, manifest, places)
+    return sort_findings(findings)
+
+
+def finding_of(error: KedroPipesError) -> Finding:
+    """Return the finding for a project that cannot be described at all."""
+    causes = {
+        "OutputNotUniqueError": "two-writers",
+        "CircularDependencyError": "circle",
+        "DuplicateNameError": "duplicate-node",
+        "ConfigurationError": "configuration",
+    }
+    names = (type(error.__cause__).__name__, type(error).__name__)
+    code = next((causes[name] for name in names if name in causes), "project")
+    message, _, cure = str(error).rpartition(". ")
+    return Finding(
+        severity="error", code=code, place="project", message=f"{message}.", cure=cure or str(error)
+    )
+
+
+def locate_entries(live: LiveProject) -> dict[str, str]:
+    """Return the file of each catalog entry, relative to the project; the environment's last."""
+    loader: Any = live.context.config_loader
+    source = Path(str(loader.conf_source))
+    folders = [
+        getattr(loader, "base_env", None),
+        live.env or getattr(loader, "default_run_env", ""),
+    ]
+    files: dict[str, str] = {}
+    for folder in folders:
+        if not folder or not (source / folder).is_dir():
+            continue
+        for file in sorted((source / folder).rglob("*")):
+            inside = str(file.relative_to(source / folder))
+            if file.suffix in _CONFIGURATION_ENDS and "catalog" in inside:
+                files |= dict.fromkeys(_top_keys(file), _relative(file, live.project.path))
+    return files
+
+
+def _top_keys(file: Path) -> Iterator[str]:
+    """Names at the left margin: a search for places needs no more than that."""
+    for match in _TOP_KEY.finditer(file.read_text(encoding="utf-8", errors="replace")):
+        yield match[1] or match[2] or match[3]
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
+
+
+def _hooks_may_add_data(live: LiveProject) -> bool:
+    """Tell whether a hook of the project or of a plugin could provide what no entry describes."""
+    manager = getattr(live.context, "_hook_manager", None)
+    return any(
+        not str(implementation.function.__module__).startswith(_QUIET_PLUGINS)
+        for name in _DATA_HOOKS
+        if manager is not None and hasattr(manager.hook, name)
+        for implementation in getattr(manager.hook, name).get_hookimpls()
+    )
+
+
+def _doubted(finding: Finding) -> Finding:
+    if finding.code != "missing-input":
+        return finding
+    return msgspec.structs.replace(finding, severity="warning")
+
+
+def _check_readable_credentials(live: LiveProject) -> Iterator[Finding]:
+    """Report credentials that cannot be resolved, and go on without any."""
+    loader: Any = live.context.config_loader
+    try:
+        read_config(loader, "credentials")
+    except ConfigurationError as error:
+        # Only what Kedro's loader says first: a name of a variable, never a value.
+        loader["credentials"] = {}
+        yield Finding(
+            severity="error",
+            code="credentials",
+            place=f"{_relative(Path(str(loader.conf_source)), live.project.path)}: credentials",
+            message=redact_text(str(error).partition(". Repair")[0]) + ".",
+            cure="Set the variable in the environment of the workers, or mend the file.",
+        )
+
+
+def _check_credentials(live: LiveProject, manifest: Manifest, places: Places) -> Iterator[Finding]:
+    known = read_config(live.context.config_loader, "credentials").keys()
+    reported = set()
+    for dataset in manifest.datasets:
+        name, place = dataset.credentials, places.dataset(dataset)
+        if name is None or name in known or place in reported:
+            continue
+        reported.add(place)
+        near = get_close_matches(name, known)
+        yield Finding(
+            severity="error",
+            code="missing-credentials",
+            place=place,
+            message=f"'{dataset.name}' wants the credentials '{name}', which are not there"
+            + (f" for environment '{live.env}'." if live.env else "."),
+            cure=(f"Did you mean {list_names(near)}? " if near else "")
+            + f"Add '{name}' to credentials.yml.",
+        )
+
+
+def _check_kedro_version(live: LiveProject) -> Iterator[Finding]:
+    """Compare what the project was made for with what is installed; Kedro minds majors only."""
+    try:
+        wanted = _get_project_metadata(live.project.path).kedro_init_version
+    except Exception:  # noqa: BLE001 - a packaged project has no pyproject.toml
+        return
+    if wanted and _numbers(wanted)[:2] > _numbers(kedro.__version__)[:2]:
+        yield Finding(
+            severity="warning",
+            code="kedro-version",
+            place="pyproject.toml: tool.kedro.kedro_init_version",
+            message=f"The project was made with Kedro {wanted}; {kedro.__version__} is installed.",
+            cure=f"Install Kedro {wanted} or newer, or correct the version.",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _check_staging(live: LiveProject, manifest: Manifest, places: Places) -> Iterator[Finding]:
+    try:
+        placement = placement_of(manifest)
+    except OrchestrationError:
+        return  # A finding of its own.
+    staged = _staged(manifest)
+    if staged or "store" in manifest.orchestration:
+        yield from _check_store(placement.store, live.project.path)
+        yield from _check_backend(placement.store)
+    nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
+    for node in nodes.values():
+        yield from _check_outputs(node, staged, placement.store, places)
+
+
+def _staged(manifest: Manifest) -> list[str]:
+    try:
+        graph = PipelineGraph(manifest)
+        return plan_groups(graph, graph.nodes, placement_of(manifest).group_policy()).staged
+    except KedroPipesError:
+        return []  # A finding of its own.
+
+
+def _check_store(store: Store, project_path: Path) -> Iterator[Finding]:
+    url = absolute_url(store.url, project_path)
+    try:
+        _try_to_write(url)
+    except Exception as error:  # noqa: BLE001 - any library may be behind an fsspec URL
+        yield Finding(
+            severity="error",
+            code="store",
+            place="dagster.yml: store.url",
+            message=f"Cannot write to '{redact_uri(store.url)}': {redact_text(first_line(error))}.",
+            cure="Set `store.url` to a folder or fsspec URL that this user may write to.",
+        )
+
+
+def _try_to_write(url: str) -> None:
+    """Write and remove an empty file; of a local folder only ask, so that none is made."""
+    file_system, path = fsspec.core.url_to_fs(url)
+    if "file" in file_system.protocol:
+        folder = Path(path)
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is no folder")
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"{folder} is not writable")
+        return
+    probe = f"{path.rstrip('/')}/.kedro-pipes-check"
+    file_system.makedirs(path, exist_ok=True)
+    file_system.pipe_file(probe, b"")
+    file_system.rm_file(probe)
+
+
+def _check_backend(store: Store) -> Iterator[Finding]:
+    try:
+        module: Any = importlib.import_module(store.backend)
+        reason = "" if hasattr(module, "dumps") and hasattr(module, "loads") else "no `dumps`"
+    except ImportError as error:
+        reason = first_line(error)
+    if reason:
+        yield Finding(
+            severity="error",
+            code="store-backend",
+            place="dagster.yml: store.backend",
+            message=f"Cannot pickle with '{store.backend}': {reason}.",
+            cure="Install it, or use `pickle` or `cloudpickle`.",
+        )
+
+
+def _check_outputs(
+    node: KedroNode, staged: Collection[str], store: Store, places: Places
+) -> Iterator[Finding]:
+    """Find outputs that are to be staged, and whose function says that they cannot be."""
+    crossing = [name for name in node.outputs if strip_transcoding(name) in staged]
+    if not crossing:
+        return
+    function = _written(node.func)
+    if inspect.isgeneratorfunction(function):
+        yield Finding(
+            severity="warning",
+            code="generator",
+            place=places.node(node.name),
+            message=f"Node '{node.name}' yields chunks, and {list_names(crossing)} keeps the last "
+            "one only, in memory and staged alike.",
+            cure="Give it a catalog entry that appends, or return the whole.",
+        )
+        return
+    for name in crossing:
+        if reason := _unpicklable(function, node.outputs, name, store.backend):
+            yield Finding(
+                severity="warning",
+                code="unpicklable",
+                place=places.node(node.name),
+                message=f"'{name}' is to be staged, but node '{node.name}' {reason}, which "
+                f"{store.backend} cannot pickle.",
+                cure=f"Keep its nodes together: `memory_datasets: {{{name}: group}}`.",
+            )
+
+
+def _written(function: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(function, partial):
+        function = function.func
+    unwrapped: Callable[..., Any] = inspect.unwrap(function)
+    return unwrapped
+
+
+def _unpicklable(
+    function: Callable[..., Any], outputs: Collection[str], name: str, backend: str
+) -> str:
+    """Return what speaks against pickling an output; empty if nothing does."""
+    refused = _UNPICKLABLE | (frozenset() if backend == "cloudpickle" else _NEEDS_CLOUDPICKLE)
+    annotation = _annotation_of(function, list(outputs), name)
+    for word in re.findall(r"\w+", _spelled(annotation)):
+        if word in refused:
+            return f"declares to return {_spelled(annotation)}"
+    return _returned(function, backend) if len(outputs) == 1 else ""
+
+
+def _annotation_of(function: Callable[..., Any], outputs: list[str], name: str) -> Any:
+    try:
+        annotation = typing.get_type_hints(function).get("return")
+    except Exception:  # noqa: BLE001 - annotations are anybody's code; unresolved ones are text
+        annotation = getattr(function, "__annotations__", {}).get("return")
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) is tuple and len(parts) == len(outputs) > 1:
+        return parts[outputs.index(name)]
+    return annotation
+
+
+def _spelled(annotation: Any) -> str:
+    if annotation is None or isinstance(annotation, str):
+        return annotation or ""
+    if typing.get_args(annotation) or not isinstance(annotation, type):
+        return str(annotation).replace("typing.", "").replace("collections.abc.", "")
+    return annotation.__name__
+
+
+def _returned(function: Callable[..., Any], backend: str) -> str:
+    """Look for `return lambda …`, a generator expression or a function made inside."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return ""
+    made_inside = {
+        each.name
+        for each in ast.walk(tree)
+        if isinstance(each, ast.FunctionDef) and each is not tree.body[0]
+    }
+    for each in ast.walk(tree):
+        value = each.value if isinstance(each, ast.Return) else None
+        if isinstance(value, ast.GeneratorExp):
+            return "returns a generator"
+        if backend == "cloudpickle":
+            continue
+        if isinstance(value, ast.Lambda):
+            return "returns a lambda"
+        if isinstance(value, ast.Name) and value.id in made_inside:
+            return f"returns the inner function {value.id}"
+    return ""

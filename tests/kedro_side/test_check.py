@@ -1,0 +1,245 @@
+"""`kedro pipes check`: what needs the live project, the exit code, and that nothing leaks."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+CHECK = [sys.executable, "-m", "kedro_pipes", "check"]
+
+
+@pytest.fixture
+def check(run_command):
+    """Check the project in a folder; return exit code and findings by code."""
+
+    def run_check(folder, *options, **environment):
+        result = run_command([*CHECK, "--json", *options], folder, **environment)
+        assert result.stdout, result.stderr
+        report = json.loads(result.stdout)
+        return result.returncode, {each["code"]: each for each in report["findings"]}
+
+    return run_check
+
+
+def append(project, file, text):
+    with (project / file).open("a") as end:
+        end.write(text)
+
+
+def change(project, file, old, new):
+    path = project / "src/spaceport" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_a_sound_project(spaceport, check):
+    """Only what is in memory is told of; the exit code is 0."""
+    code, found = check(spaceport)
+
+    assert (0, ["memory-edge"]) == (code, list(found))
+    assert found["memory-edge"]["place"].startswith("src/spaceport/pipelines/training.py:6: node")
+
+
+def test_strict_fails_on_warnings(spaceport, check):
+    """`--strict` is for CI that wants no doubts."""
+    assert 1 == check(spaceport, "--strict")[0]
+
+
+def test_table(spaceport, run_command):
+    """A row, the message and the cure for each finding; how many at the end."""
+    lines = run_command(CHECK, spaceport).stdout.splitlines()
+
+    assert ["SEVERITY", "CODE", "PLACE"] == lines[0].split()
+    assert lines[2].startswith("    In memory only: 'north.features'.")
+    assert lines[3].startswith("    Cure: ")
+    assert "0 errors, 2 warnings" == lines[-1]
+
+
+def test_json_counts(spaceport, run_command):
+    """The report has a version and counts."""
+    report = json.loads(run_command([*CHECK, "--json"], spaceport).stdout)
+
+    assert ("1.0", 0, 2) == (report["version"], report["errors"], report["warnings"])
+    assert {"severity", "code", "place", "message", "cure"} == report["findings"][0].keys()
+
+
+def test_missing_credentials_name_the_entry_and_never_a_value(spaceport, run_command):
+    """A catalog entry's credentials that are not there are an error; those there stay secret."""
+    append(spaceport, "conf/local/credentials.yml", "warehouse: {key: hush-hush-1}\n")
+    append(
+        spaceport,
+        "conf/base/catalog.yml",
+        "length:\n  type: text.TextDataset\n  filepath: s3://b/l\n  credentials: warehous\n",
+    )
+    change(spaceport, "pipelines/ingestion.py", '"model_input"', '["model_input", "length"]')
+
+    result = run_command([*CHECK, "--json"], spaceport)
+    found = {each["code"]: each for each in json.loads(result.stdout)["findings"]}
+
+    assert 1 == result.returncode
+    assert "conf/base/catalog.yml: length" == found["missing-credentials"]["place"]
+    assert "Did you mean 'warehouse'?" in found["missing-credentials"]["cure"]
+    assert "hush-hush-1" not in result.stdout + result.stderr
+
+
+def test_unresolved_environment_variables_are_named(spaceport, check):
+    """A variable that credentials need and nobody set is an error; other checks go on."""
+    append(spaceport, "conf/local/credentials.yml", "w: {key: '${oc.env:NOT_SET_ANYWHERE}'}\n")
+
+    code, found = check(spaceport)
+
+    assert 1 == code
+    assert "NOT_SET_ANYWHERE" in found["credentials"]["message"]
+    assert "memory-edge" in found
+
+
+def test_two_writers_are_a_finding_and_no_crash(spaceport, check):
+    """What the exporter refuses has a code here, with both nodes."""
+    change(
+        spaceport,
+        "pipeline_registry.py",
+        "    return {**parts",
+        "    from kedro.pipeline import node, pipeline\n\n"
+        '    parts["more"] = pipeline([node(len, "companies", "summary", name="more")])\n'
+        '    return {"__default__": parts["training"], **parts}\n    return {**parts',
+    )
+
+    code, found = check(spaceport)
+
+    assert 1 == code
+    assert "'more', 'summarize'" in found["two-writers"]["message"]
+
+
+def test_what_kedro_refuses_is_a_finding_too(spaceport, check):
+    """Two writers in one pipeline stop Kedro itself; the report is a report all the same."""
+    change(
+        spaceport, "pipelines/ingestion.py", '"clean_shuttles@pandas",\n', '"clean_companies",\n'
+    )
+
+    code, found = check(spaceport)
+
+    assert (1, ["two-writers"]) == (code, list(found))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("(model_input, origin):", "(model_input, origin) -> 'Iterator':", "declares to return"),
+        (
+            "(model_input, origin):",
+            "(model_input, origin) -> __import__('typing').Callable[[int], int]:",
+            "declares to return Callable",
+        ),
+        ('return {"seats"', 'return lambda: {"seats"', "returns a lambda"),
+    ],
+)
+def test_unpicklable_candidates(spaceport, check, old, new, what):
+    """What is to be staged and says that it cannot be pickled is doubted before the run."""
+    change(spaceport, "pipelines/training.py", old, new)
+    kept = check(spaceport)[1]
+    append(spaceport, "conf/base/dagster.yml", "\nmemory_datasets: stage\n")
+    staged = check(spaceport)[1]
+
+    assert "unpicklable" not in kept
+    assert what in staged["unpicklable"]["message"]
+    assert "_datasets: {" in staged["unpicklable"]["cure"]
+
+
+def test_generators_keep_their_last_chunk_only(spaceport, check):
+    """A generator node overwrites what is in memory with each chunk, staged or not."""
+    change(spaceport, "pipelines/training.py", 'return {"seats"', 'yield {"seats"')
+    append(spaceport, "conf/base/dagster.yml", "\nmemory_datasets: stage\n")
+
+    assert "the last one only" in check(spaceport)[1]["generator"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("store", "code"),
+    [
+        ("{url: pyproject.toml/staging}", "store"),
+        ("{url: 'nosuchscheme://bucket/x'}", "store"),
+        ("{backend: cloudpikle}", "store-backend"),
+        ("{backend: math}", "store-backend"),
+    ],
+)
+def test_a_store_that_cannot_be_used(spaceport, check, store, code):
+    """Where staged data cannot be written, or pickled, is found before the first run."""
+    append(spaceport, "conf/base/dagster.yml", f"\nstore: {store}\n")
+
+    result, found = check(spaceport)
+
+    assert 1 == result
+    assert found[code]["place"].startswith("dagster.yml: store.")
+
+
+def test_a_store_that_can_be_written_is_not_made(spaceport, check):
+    """Asking leaves nothing behind."""
+    append(spaceport, "conf/base/dagster.yml", "\nmemory_datasets: stage\n")
+
+    assert 0 == check(spaceport)[0]
+    assert not (spaceport / ".kedro-pipes").exists()
+
+
+def test_local_paths_under_containers(spaceport, check):
+    """One finding for each entry, with its file."""
+    code, found = check(spaceport, "--client", "k8s")
+
+    assert 0 == code
+    assert found["local-path"]["place"].startswith("conf/base/catalog.yml: ")
+
+
+def test_missing_inputs_are_doubted_where_hooks_may_help(spaceport, check):
+    """A free input without an entry is an error, and a warning if hooks could provide it."""
+    change(spaceport, "settings.py", "HOOKS", "_UNUSED_HOOKS")
+    change(
+        spaceport,
+        "pipelines/ingestion.py",
+        'node(clean_companies, "companies"',
+        'node(clean_companies, "compnies"',
+    )
+    plain = check(spaceport)[1]["missing-input"]
+    append(
+        spaceport,
+        "src/spaceport/settings.py",
+        "\nfrom kedro.framework.hooks import hook_impl\n\n\nclass Adds:\n    @hook_impl\n"
+        "    def after_catalog_created(self, catalog):\n        ...\n\n\nHOOKS = (Adds(),)\n",
+    )
+    hooked = check(spaceport)[1]["missing-input"]
+
+    assert ("error", "warning") == (plain["severity"], hooked["severity"])
+    assert "compnies" in plain["message"]
+
+
+def test_a_newer_kedro_was_meant(spaceport, check):
+    """A project of a newer minor version than the installed one may use what is not there."""
+    path = spaceport / "pyproject.toml"
+    import kedro  # noqa: PLC0415
+
+    major = kedro.__version__.split(".")[0]
+    lines = path.read_text().splitlines()
+    path.write_text(
+        "\n".join(
+            f'kedro_init_version = "{major}.999.0"' if "kedro_init_version" in line else line
+            for line in lines
+        )
+    )
+
+    assert f"{major}.999.0" in check(spaceport)[1]["kedro-version"]["message"]
+
+
+def test_a_project_that_cannot_be_loaded(spaceport, check):
+    """Even then the report is JSON with one finding, and the exit code is 1."""
+    (spaceport / "src/spaceport/pipelines/reporting.py").write_text("import nothing_of_that_name\n")
+
+    code, found = check(spaceport)
+
+    assert (1, ["project"]) == (code, list(found))
+    assert "nothing_of_that_name" in found["project"]["message"]
+
+
+def test_under_kedros_command_line(spaceport, kedro, run_command):
+    """`kedro pipes check` keeps the exit code."""
+    assert 1 == run_command([kedro, "pipes", "check", "--strict"], spaceport).returncode
+    assert 0 == run_command([kedro, "pipes", "check"], spaceport).returncode

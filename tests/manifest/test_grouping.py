@@ -1,0 +1,48 @@
+"""What `dagster.yml` says of groups, as the manifest carries it: with its keys sorted."""
+
+import msgspec
+import pytest
+from kedro_manifest.codec import decode_manifest, encode_manifest
+from kedro_manifest.graph import PipelineGraph
+from kedro_manifest.grouping import GroupPolicy, Label, label_nodes
+from kedro_manifest.model import Manifest, Node, Pipeline, Project
+from kedro_manifest.orchestration import placement_of
+
+PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "staged"), [("lock", False), ("model_a", True), ("model_b", False), ("other", True)]
+)
+def test_most_specific_name_counts(dataset, staged):
+    """The manifest sorts its keys, so `*` would come first if their order counted."""
+    entries = {"lock": "group", "model_*": "group", "model_a": "stage", "*": "stage"}
+    manifest = Manifest(project=PROJECT, orchestration={"memory_datasets": entries})
+    read = decode_manifest(encode_manifest(manifest))
+
+    assert staged == placement_of(read).group_policy().is_staged(dataset)
+
+
+def test_smallest_pipeline_counts():
+    """A pipeline that is composed of others does not swallow them as groups."""
+    nodes = [Node(name=name, function="m:f", outputs=[f"{name}_out"]) for name in ("a", "b")]
+    pipelines = [
+        Pipeline(name="__default__", nodes=["a", "b"]),
+        Pipeline(name="all", nodes=["a", "b"]),
+        Pipeline(name="part", nodes=["a"]),
+    ]
+    manifest = Manifest(project=PROJECT, nodes=nodes, pipelines=pipelines)
+    labels = label_nodes(PipelineGraph(manifest), GroupPolicy(strategy="pipeline"))
+
+    assert {"a": Label("pipeline", "part"), "b": Label("pipeline", "all")} == labels
+
+
+def test_default_tag_prefix_is_a_legal_tag():
+    """Kedro's tags hold letters, digits, hyphens, underscores and dots only."""
+    prefix = GroupPolicy().tag_prefix
+    tagged = Node(name="a", function="m:f", tags=[f"{prefix}x"])
+    manifest = Manifest(project=PROJECT, nodes=[tagged])
+    labels = label_nodes(PipelineGraph(manifest), GroupPolicy(strategy="tag"))
+
+    assert {"a": Label("tag", "group.x")} == labels
+    assert prefix == msgspec.convert({}, type(placement_of(manifest))).grouping.tag_prefix

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import pytest
+from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project, SourceLocation
+from kedro_manifest.preflight import check_manifest, clients_of
+
+PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
+
+
+def node(name, inputs=(), outputs=(), **more):
+    return Node(name=name, function="m:f", inputs=list(inputs), outputs=list(outputs), **more)
+
+
+def file(name, uri=None, **more):
+    options = {"type": "json.JSONDataset", "kind": "file", "protocol": "file", **more}
+    return Dataset(name=name, uri=uri or f"data/{name}.json", **options)
+
+
+def memory(name):
+    return Dataset(name=name, type="MemoryDataset", kind="memory")
+
+
+def manifest_of(nodes, datasets, **orchestration):
+    """A manifest whose datasets without an entry are in memory."""
+    names = {name for each in nodes for name in (*each.inputs, *each.outputs)}
+    described = {dataset.name for dataset in datasets}
+    return Manifest(
+        project=PROJECT,
+        pipelines=[Pipeline(name="__default__", nodes=sorted(each.name for each in nodes))],
+        nodes=sorted(nodes, key=lambda each: each.name),
+        datasets=[*datasets, *map(memory, sorted(names - described))],
+        orchestration=orchestration,
+    )
+
+
+CLEAN = [node("a", ["raw"], ["x"]), node("b", ["x"], ["y"])]
+FILES = [file("raw"), file("x"), file("y")]
+
+
+def findings(nodes=CLEAN, datasets=FILES, clients=(), catalog_files=None, **orchestration):
+    manifest = manifest_of(nodes, datasets, **orchestration)
+    return check_manifest(manifest, clients=clients, catalog_files=catalog_files)
+
+
+def codes(*arguments, **options):
+    return [(each.severity, each.code) for each in findings(*arguments, **options)]
+
+
+def test_nothing_to_say_of_a_clean_project():
+    """Where all is persisted and named once there is no finding."""
+    assert [] == findings()
+
+
+CASES = {
+    "missing-input": ("error", {"datasets": FILES[1:]}),
+    "two-writers": ("error", {"nodes": [*CLEAN, node("c", ["raw"], ["y"])]}),
+    "circle": ("error", {"nodes": [node("a", ["y"], ["x"]), node("b", ["x"], ["y"])]}),
+    "memory-edge": ("warning", {"datasets": [FILES[0], FILES[2]]}),
+    "unused-node": ("warning", {"datasets": FILES[:2]}),
+    "unread-output": ("warning", {"nodes": [CLEAN[0], node("b", ["x"], ["y", "z"])]}),
+    "local-path": ("warning", {"datasets": [file("raw"), *FILES[1:]], "clients": ["docker"]}),
+    "store-local": ("error", {"datasets": [], "memory_datasets": "stage", "clients": ["k8s"]}),
+    "same-uri": ("warning", {"datasets": [file("raw", "data/./x.json"), *FILES[1:]]}),
+    "similar-names": ("warning", {"nodes": [*CLEAN, node("A", ["raw"], [])]}),
+    "version-pattern": (
+        "warning",
+        {"datasets": [*FILES[:2], file("y", versioned=True, pattern="{name}")]},
+    ),
+    "confirm": ("warning", {"nodes": [*CLEAN, node("c", ["y"], [], confirms=["raw"])]}),
+    "never-confirmed": (
+        "warning",
+        {"datasets": [file("raw", type="partitions.IncrementalDataset"), *FILES[1:]]},
+    ),
+    "dagster-yml": ("error", {"grouping": {"strategi": "tag"}}),
+    "unknown-key": ("warning", {"memory_dataset": "stage"}),
+    "empty-group": ("error", {"groups": {"g": {}}}),
+    "groups": ("error", {"groups": {"g": {"nodes": ["c"]}}}),
+    "groups-circle": (
+        "error",
+        {
+            "nodes": [*CLEAN, node("c", ["y"], ["z"])],
+            "datasets": [*FILES, file("z")],
+            "groups": {"g": {"nodes": ["a", "c"]}},
+            "grouping": {"on_cycle": "refuse"},
+        },
+    ),
+    "widened-group": (
+        "warning",
+        {
+            "nodes": [*CLEAN, node("c", ["y"], ["z"])],
+            "datasets": [*FILES, file("z")],
+            "groups": {"g": {"nodes": ["a", "c"]}},
+        },
+    ),
+    "unmatched-entry": ("warning", {"memory_datasets": {"z": "stage"}}),
+}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_each_finding_has_its_code_place_and_cure(code):
+    """What is wrong is found under its code, and always says where and what to do."""
+    severity, options = CASES[code]
+    found = findings(**options)
+
+    assert (severity, code) in [(each.severity, each.code) for each in found]
+    assert all(each.place and each.message.endswith(".") and each.cure for each in found)
+
+
+def test_errors_come_first():
+    """The table begins with what makes the exit code 1."""
+    found = codes(datasets=FILES[1:2])
+
+    assert [("error", "missing-input"), ("warning", "unused-node")] == found
+
+
+def test_places_name_file_and_line():
+    """A node is found by its source, a dataset by the file of its entry or pattern."""
+    located = node("a", ["x"], ["y"], source=SourceLocation(path="src/p/nodes.py", line=7))
+    (unused,) = findings([located], [file("x")])
+    (local,) = findings(
+        [node("a", ["x"])],
+        [file("x", pattern="{any}")],
+        clients=["k8s"],
+        catalog_files={"{any}": "conf/base/catalog.yml"},
+    )
+
+    assert "src/p/nodes.py:7: node 'a'" == unused.place
+    assert "conf/base/catalog.yml: {any}" == local.place
+
+
+def test_datasets_of_one_pattern_are_one_finding():
+    """A thousand datasets of one pattern have one entry to mend."""
+    datasets = [file(f"x{i}", pattern="x{i}") for i in range(9)]
+    (local,) = findings([node("a", [each.name for each in datasets])], datasets, clients=["ssh"])
+
+    assert "'x5' and 3 more" in local.message
+
+
+@pytest.mark.parametrize(
+    ("orchestration", "place", "hint"),
+    [
+        ({"grouping": {"strategi": "tag"}}, "dagster.yml: grouping", "Did you mean 'strategy'?"),
+        ({"grouping": {"strategy": "tags"}}, "dagster.yml: grouping.strategy", "mean 'tag'?"),
+        ({"memory_datasets": {"x": "keep"}}, "dagster.yml: memory_datasets[...]", "'stage'."),
+        ({"store": {"ur": "s3://b"}}, "dagster.yml: store", "'url'"),
+        ({"on_drift": "ignore"}, "dagster.yml: on_drift", "Choose from 'refuse', 'warn'."),
+    ],
+    ids=str,
+)
+def test_wrong_entries_get_the_nearest_names(orchestration, place, hint):
+    """A wrong entry of dagster.yml names its path and what may stand there."""
+    (found,) = findings(**orchestration)
+
+    assert place == found.place
+    assert hint in found.cure
+
+
+def test_what_dagster_yml_says_by_name_is_meant():
+    """In-memory data that is named, and groups that were asked for, are no surprise."""
+    datasets = [FILES[0], FILES[2]]
+
+    assert [] == codes(datasets=datasets, memory_datasets={"x": "group"})
+    assert [] == codes(datasets=datasets, groups={"g": {"nodes": ["a", "b"]}})
+
+
+def test_an_entry_in_memory_may_bring_its_data():
+    """`type: MemoryDataset` in the catalog can have data; only no entry at all has none."""
+    assert [] == codes(datasets=FILES[1:], catalog_files={"raw": "conf/base/catalog.yml"})
+
+
+def test_two_writers_of_one_place_are_an_error():
+    """Reading another's file by another name is doubtful; writing it twice is wrong."""
+    datasets = [file("raw"), file("x", "s3://b/one"), file("y", "s3://b/one")]
+
+    assert [("error", "same-uri")] == codes(datasets=datasets)
+
+
+def test_two_readers_of_one_place_are_fine():
+    """The same file may be read in two ways."""
+    datasets = [file("raw"), file("raw2", "data/raw.json"), *FILES[1:]]
+
+    assert [] == codes([node("a", ["raw", "raw2"], ["x"]), CLEAN[1]], datasets)
+
+
+@pytest.mark.parametrize(
+    ("versioned", "severity"), [((True, False), "error"), ((True, True), "warning")]
+)
+def test_versions_of_a_transcoded_dataset(versioned, severity):
+    """If one form is versioned and the other is not, they are different files."""
+    forms = [
+        file(f"x@{form}", "data/x", versioned=each)
+        for form, each in zip(("csv", "text"), versioned, strict=True)
+    ]
+    nodes = [node("a", ["raw"], ["x@csv"]), node("b", ["x@text"])]
+
+    assert [(severity, "version-transcoded")] == codes(nodes, [FILES[0], *forms])
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        (None, {"subprocess"}),
+        ("docker", {"docker"}),
+        ({"default": "k8s"}, {"k8s"}),
+        ({"gpu": {"type": "k8s"}, "light": {"type": "subprocess"}}, {"k8s", "subprocess"}),
+        ({"docker": {"image": "i"}}, {"docker"}),
+        (7, {"subprocess"}),
+    ],
+    ids=str,
+)
+def test_clients_are_those_of_dagster_yml(configured, expected):
+    """Every kind of client that is named counts; without any it is a process."""
+    assert expected == clients_of(manifest_of(CLEAN, FILES, clients=configured))
