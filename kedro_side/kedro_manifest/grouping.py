@@ -32,7 +32,7 @@ class Label(msgspec.Struct, frozen=True):
         return f"{self.kind} '{self.name}'"
 
 
-class ExplicitGroup(msgspec.Struct, frozen=True, kw_only=True):
+class ExplicitGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Nodes that are to share a process: all that one of these names, tags, … stands for."""
 
     nodes: list[str] = []

@@ -25,7 +25,7 @@ def stream_program(
     working_dir: Path,
 ) -> Iterator[Any]:
     """Run one program; yield what it reports while it runs (see `KedroPipesResource`)."""
-    assets = {key: f"asset '{key.to_user_string()}'" for key in context.selected_asset_keys}
+    assets = {key: f"asset '{key.to_user_string()}'" for key in sorted(context.selected_asset_keys)}
     keys = sorted(key.to_escaped_user_string() for key in assets)
     launch = WorkerLaunch(
         group=context.op.name,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline import node, pipeline
 from kedro_manifest.errors import UnknownNameError
 from kedro_manifest.graph import PipelineGraph
@@ -13,6 +17,10 @@ from kedro_manifest.selection import NodeFilter, filter_nodes
 TAGS = ["daily", "cheap"]
 NAMESPACES = [None, "a", "a.b", "ab", "n0"]
 FORMATS = ["@pandas", "@text"]
+ONE_NAMESPACE = "node_namespace"
+"""Kedro before 1.0 takes one."""
+SEVERAL = "node_namespaces" in signature(KedroPipeline.filter).parameters
+KEDRO_NAMES = {"namespaces": "node_namespaces" if SEVERAL else ONE_NAMESPACE}
 
 
 def work(*_):
@@ -60,8 +68,13 @@ def random_filters(draw):
         "namespaces": draw(st.sampled_from([["a", "ab", "n0", "b"], ["a.b", "ab", "n0"]])),
     }
     chosen = draw(st.sets(st.sampled_from(sorted(names)), max_size=3))
+    most = {"namespaces": 2 if SEVERAL else 1}
     return {
-        key: draw(st.lists(st.sampled_from(names[key]), min_size=1, max_size=2, unique=True))
+        key: draw(
+            st.lists(
+                st.sampled_from(names[key]), min_size=1, max_size=most.get(key, 2), unique=True
+            )
+        )
         for key in sorted(chosen)
     }
 
@@ -69,9 +82,9 @@ def random_filters(draw):
 def kedro_selects(kedro_nodes, filters):
     """What Kedro would run; None where it refuses the filters or nothing is left."""
     whole = pipeline(kedro_nodes)
-    as_kedro = {
-        ("node_namespaces" if key == "namespaces" else key): filters[key] for key in filters
-    }
+    as_kedro = {KEDRO_NAMES.get(key, key): values for key, values in filters.items()}
+    if ONE_NAMESPACE in as_kedro:
+        as_kedro[ONE_NAMESPACE] = as_kedro[ONE_NAMESPACE][0]
     try:
         return {each.name for each in whole.filter(**as_kedro).nodes}
     except ValueError:
@@ -123,6 +136,7 @@ def test_the_same_nodes_as_kedro(parts, filters):
         assert we_select(kedro_nodes, filters) is None
 
 
+@pytest.mark.xfail(not SEVERAL, reason="Kedro before 1.0 takes one namespace", strict=True)
 def test_a_namespace_within_another_is_taken_where_kedro_stumbles():
     """Kedro counts the nodes of `a.b` twice if `a` is asked for as well, and refuses them."""
     kedro_nodes = [node(work, None, "x", name="n0", namespace="a.b")]

@@ -15,7 +15,7 @@ ENVIRONMENTS = {
     "staged_pipeline": 2,
 }
 """Kedro environments that differ in dagster.yml only, and how many groups each gives."""
-SLOW = {"staged": 11, "staged_tag": 9, "explicit": 5}
+SLOW = {"staged": 11, "explicit": 5}
 
 
 @pytest.fixture(scope="module")
