@@ -94,7 +94,7 @@ class FrameReader:
                 if before:
                     output.append(before)
                 messages += framed
-            elif not self._framed and _STOCK_MESSAGE in line:
+            elif not (mark or self._framed) and _STOCK_MESSAGE in line:
                 # A progress bar may stand before it, for want of a line break.
                 bar, stock, message = line.partition(_STOCK_MESSAGE)
                 messages.append(stock + message)

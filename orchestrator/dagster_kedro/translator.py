@@ -43,6 +43,15 @@ class KedroAsset(msgspec.Struct, frozen=True, kw_only=True):
     """True for data that no other process can load."""
 
     @property
+    def key_parts(self) -> list[str]:
+        """Default key: prefix, namespaces, name; a bare node named like a dataset gets `node`."""
+        parts = [*self.key_prefix, *names.asset_key_parts(self.name)]
+        if not self.is_node:
+            return parts
+        datasets = {names.strip_transcoding(dataset.name) for dataset in self.manifest.datasets}
+        return [*parts, "node"] if self.name in datasets else parts
+
+    @property
     def is_external(self) -> bool:
         """True for a free input, which no node of the project makes."""
         return self.node is None
@@ -66,7 +75,7 @@ class DagsterKedroTranslator:
     def get_asset_spec(self, asset: KedroAsset) -> dg.AssetSpec:
         """Return the spec of one asset. Dependencies are added by the caller, from the keys."""
         return dg.AssetSpec(
-            key=dg.AssetKey([*asset.key_prefix, *names.asset_key_parts(asset.name)]),
+            key=dg.AssetKey(asset.key_parts),
             description=_description(asset),
             group_name=_group_name(asset),
             kinds=_kinds(asset),

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from kedro_manifest.events import NUMBER_KEY
 from kedro_manifest.frames import MARK, FrameReader, encode_frames
 
+STOCK = b'{"__dagster_pipes_version"'
+"""Before the first frame, this is a message of another writer, and no noise."""
 NOISE = st.one_of(
     st.just(b""),
     st.just(b"\r 40%|####      |"),
     st.just(b"a line\n"),
     st.just(MARK),
     st.just(MARK + b"1 0 1 00000000 {}\n"),
-    st.binary(max_size=40),
+    st.binary(max_size=40).filter(lambda noise: STOCK not in noise),
 )
 TEXTS = st.one_of(st.text(max_size=20), st.just("x" * 9000), st.just("::kedro-pipes:1 1 0 1"))
 
@@ -25,7 +27,8 @@ def frames_of(texts):
     methods = [*(("log", {"message": text, "level": "INFO"}) for text in texts), ("closed", {})]
     frames = []
     for number, (method, params) in enumerate(methods, start=1):
-        line = {"method": method, "params": params, NUMBER_KEY: number}
+        line = {"__dagster_pipes_version": "0.1", "method": method, "params": params}
+        line[NUMBER_KEY] = number
         frames.append(list(encode_frames(number, json.dumps(line).encode())))
     return frames
 

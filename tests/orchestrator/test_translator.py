@@ -225,9 +225,8 @@ def test_one_key_twice(specs, node):
         specs(node("a", [], ["a.model"]), node("b", [], ["b.model"]), translator=Flat())
 
 
-def test_a_node_named_like_a_dataset(specs, node):
-    """A node without outputs and a dataset of one name are refused, both named."""
-    with pytest.raises(
-        DuplicateNameError, match=r"'report': (node|dataset) 'report' and (node|dataset)"
-    ):
-        specs(node("write", [], ["report"]), node("report", ["report"], []))
+def test_bare_node_named_like_a_dataset(project, node, assets_of):
+    """Kedro lets a node and a dataset share a name; the node's asset gets a part of its own."""
+    assets = assets_of(project(node("make", [], ["final"]), node("final", ["final"], [])))
+
+    assert {dg.AssetKey("final"), dg.AssetKey(["final", "node"])} == set(assets.keys)
