@@ -13,7 +13,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest bench screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest bench conformance-table screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,7 +78,12 @@ test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with 
 	@touch $@
 
 bench: environments ## Measure, as ratios in one run
+	@$(DAGSTER)/python tests/benchmarks/planning.py
+	@$(DAGSTER)/python tests/benchmarks/channel_throughput.py --kedro-python $(KEDRO)/python
 	@$(DAGSTER)/python tests/benchmarks/bench.py --kedro-python $(KEDRO)/python
+
+conformance-table: environments ## Run every failure under Dagster's own client and under ours
+	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md
 
 screenshots: environments ## Take the pictures in docs/images from the running web interface
 	@$(DAGSTER)/python tools/screenshots.py

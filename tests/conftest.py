@@ -81,16 +81,16 @@ def declare_kedro_version(project: Path) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport():
-    """Turn every skip into a failure where KEDRO_PIPES_NO_SKIP=1: nothing may go untested."""
+    """Turn every skip into a failure where TESTS_MUST_NOT_SKIP=1: nothing may go untested."""
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and os.environ.get("KEDRO_PIPES_NO_SKIP") == "1":
+    if report.skipped and os.environ.get("TESTS_MUST_NOT_SKIP") == "1":
         # An expected failure is reported as a skip too; it has run.
         if hasattr(report, "wasxfail"):
             return
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"KEDRO_PIPES_NO_SKIP=1, and this test was not run: {reason}"
+        report.longrepr = f"TESTS_MUST_NOT_SKIP=1, and this test was not run: {reason}"
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -98,7 +98,7 @@ def pytest_make_collect_report(collector):
     """The same for modules that skip themselves when they are collected."""
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and os.environ.get("KEDRO_PIPES_NO_SKIP") == "1":
+    if report.skipped and os.environ.get("TESTS_MUST_NOT_SKIP") == "1":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"KEDRO_PIPES_NO_SKIP=1, and {collector.nodeid} skipped: {reason}"
+        report.longrepr = f"TESTS_MUST_NOT_SKIP=1, and {collector.nodeid} skipped: {reason}"

@@ -51,7 +51,7 @@ def run_pytest(folder: Path, **environment: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _outer_setting(monkeypatch):
-    monkeypatch.delenv("KEDRO_PIPES_NO_SKIP", raising=False)
+    monkeypatch.delenv("TESTS_MUST_NOT_SKIP", raising=False)
 
 
 def test_skips_are_allowed_by_default(tmp_path):
@@ -64,7 +64,7 @@ def test_skips_are_allowed_by_default(tmp_path):
 
 def test_skips_are_failures_where_that_is_asked_for(tmp_path):
     """In CI, every skip fails with the reason; what is expected to fail is no skip."""
-    out = run_pytest(tmp_path, KEDRO_PIPES_NO_SKIP="1")
+    out = run_pytest(tmp_path, TESTS_MUST_NOT_SKIP="1")
 
     assert "skipped" not in out.splitlines()[-1]
     assert "this test was not run: Skipped: no cluster here" in out

@@ -15,19 +15,21 @@ class OutOfMemoryWatch:
 
     def __init__(self, process_id: int) -> None:
         self._process_id = process_id
-        self._counter: Path | None = None
-        self._before = 0
+        self._before: dict[Path, int] = {}
         self.look_again()
 
     def look_again(self) -> None:
-        """Find the group anew: what starts a worker may have moved it since."""
+        """Find the group anew: what starts a worker may have moved it since.
+
+        Earlier groups still count: once a process is dead, the kernel shows it in another one.
+        """
         counter = _counter_of(self._process_id)
-        if counter is not None and counter != self._counter:
-            self._counter, self._before = counter, _kills(counter)
+        if counter is not None and counter not in self._before:
+            self._before[counter] = _kills(counter)
 
     def has_killed(self) -> bool:
-        """Tell whether the kernel has killed something in the group since it was found."""
-        return self._counter is not None and _kills(self._counter) > self._before
+        """Tell whether the kernel has killed something in the groups since they were found."""
+        return any(_kills(counter) > before for counter, before in self._before.items())
 
 
 def peak_memory_bytes(process_id: int) -> int:

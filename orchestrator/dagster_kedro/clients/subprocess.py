@@ -197,6 +197,7 @@ class _ProcessWorker:
 
     def poll(self) -> WorkerExit | None:
         if self._exit is None:
+            self._memory.look_again()
             self._peak_bytes = max(self._peak_bytes, peak_memory_bytes(self._process.pid))
             # `Popen.poll` would throw the resource usage away.
             process_id, status, usage = os.wait4(self._process.pid, os.WNOHANG)
@@ -222,8 +223,6 @@ class _ProcessWorker:
     def read_lines(self) -> list[bytes]:
         lines = self._file.read_lines() if self._file else []
         lines += self._output.messages()
-        if lines and self._exit is None:
-            self._memory.look_again()
         return lines
 
     def read_rest(self) -> list[bytes]:
