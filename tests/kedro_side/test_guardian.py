@@ -1,0 +1,74 @@
+"""What is left of a worker when the orchestrator is killed: nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ORCHESTRATOR = """
+import os, subprocess, sys, time
+read, write = os.pipe()
+environment = {**os.environ, "KEDRO_PIPES_CONTROL_FD": str(read), "KEDRO_PIPES_GRACE_S": "0.2"}
+command = [sys.executable, "-m", "kedro_pipes.guardian", "sleep", "60"]
+subprocess.Popen(command, env=environment, pass_fds=(read,), start_new_session=True)
+os.close(read)
+time.sleep(60)
+"""
+
+
+def processes(marker):
+    """Return the running processes that carry a variable, with their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if marker in (folder / "environ").read_bytes():
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found[int(folder.name)] = line
+    return found
+
+
+def wait_until(true, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return true()
+
+
+@pytest.fixture
+def orchestrator(tmp_path):
+    """A process that has started a worker (here `sleep`), and a function that lists them all."""
+    marker = f"GUARDIAN_TEST={tmp_path}"
+    environment = {**os.environ, "GUARDIAN_TEST": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", ORCHESTRATOR], env=environment)
+
+    def living():
+        return processes(marker.encode())
+
+    # The orchestrator, the program, and its guardian.
+    assert wait_until(lambda: len(living()) == 3 and "sleep 60 " in living().values()), living()
+    yield process, living
+    for process_id in living():
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("guardian", ["lives", "was killed"])
+def test_nothing_outlives_the_orchestrator(orchestrator, guardian):
+    """The guardian ends the worker; if it was killed, the parent-death signal does."""
+    process, living = orchestrator
+    if guardian == "was killed":
+        (its_id,) = (
+            number for number, line in living().items() if "-m kedro_pipes.guardian" in line
+        )
+        os.kill(its_id, signal.SIGKILL)
+        assert wait_until(lambda: len(living()) == 2)
+    process.kill()
+    process.wait()
+
+    assert wait_until(lambda: not living()), living()
