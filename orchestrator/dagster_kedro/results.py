@@ -6,20 +6,15 @@ every selected output was reported saved. Everything else raises with the reason
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 import msgspec
 from kedro_manifest.events import (
-    AnyEvent,
     DatasetSaved,
     DatasetsFound,
     NodeFailed,
-    NodeFinished,
-    NodeStarted,
-    WorkerStarted,
     decode_event,
 )
 from kedro_manifest.invocation import PROTOCOL_VERSION, Invocation
@@ -38,16 +33,17 @@ from dagster_kedro.errors import (
     WorkerOutOfMemoryError,
 )
 from dagster_kedro.metadata import metadata_from_pipes
+from dagster_kedro.wording import (
+    LogLine,
+    describe_event,
+    describe_exception,
+    describe_exit,
+    describe_failure,
+    quote_output,
+)
 
 STREAM_VERSION_KEY = "kedro_pipes_protocol"
 _LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
-
-
-class LogLine(msgspec.Struct, frozen=True):
-    """A line for the run's log."""
-
-    message: str
-    level: str = "info"
 
 
 Outcome = LogLine | dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult
@@ -134,17 +130,17 @@ class GroupResults:
         """
         group = self._expected.name
         if self._failure is not None:
-            raise NodeFailedError(_describe_failure(self._failure))
+            raise NodeFailedError(describe_failure(self._failure))
         if self._exception is not None:
-            raise GroupFailedError(_describe_exception(group, self._exception))
+            raise GroupFailedError(describe_exception(group, self._exception))
         if ended.out_of_memory:
-            raise WorkerOutOfMemoryError(_describe_exit(group, ended, output))
+            raise WorkerOutOfMemoryError(describe_exit(group, ended, output))
         if not ended.is_clean:
-            raise WorkerExitedError(_describe_exit(group, ended, output))
+            raise WorkerExitedError(describe_exit(group, ended, output))
         if defects or self._problems:
             raise ChannelIncompleteError(
                 f"Cannot trust the result of {group}: {'; '.join(defects + self._problems)}. "
-                f"Run it again.{_quote(output)}"
+                f"Run it again.{quote_output(output)}"
             )
         self._judge_outputs(group)
 
@@ -271,73 +267,3 @@ _FIELDS = {
     "log_external_stream": {"stream", "text", "extras"},
 }
 """What Dagster Pipes 0.1 says in each message."""
-
-
-def describe_event(event: AnyEvent) -> LogLine | None:
-    """Return the line that tells an event in the run's log; None where another line does."""
-    if isinstance(event, WorkerStarted):
-        return LogLine(f"Worker started: process {event.process_id}, Kedro {event.kedro_version}.")
-    if isinstance(event, NodeStarted):
-        return LogLine(f"[{event.node}] started.")
-    if isinstance(event, NodeFinished):
-        total_s = event.load_s + event.compute_s + event.save_s
-        return LogLine(
-            f"[{event.node}] finished in {total_s:.2f} s (load {event.load_s:.2f}, "
-            f"compute {event.compute_s:.2f}, save {event.save_s:.2f})."
-        )
-    if isinstance(event, NodeFailed):
-        return LogLine(_describe_failure(event), "error")
-    return None
-
-
-def _describe_failure(failure: NodeFailed) -> str:
-    doing = {
-        "load": f"loading '{failure.dataset}'",
-        "save": f"saving '{failure.dataset}'",
-    }.get(failure.phase if failure.dataset else "", "running it")
-    return (
-        f"Node '{failure.node}' failed while {doing}: {failure.error_type}: {failure.message}\n\n"
-        f"{failure.traceback.rstrip()}"
-    )
-
-
-def _describe_exception(group: str, exception: Mapping[str, Any]) -> str:
-    causes = "\n\n".join(_exception_chain(exception))
-    return f"The worker of {group} failed before any node did: {causes}"
-
-
-def _exception_chain(exception: Mapping[str, Any]) -> Iterator[str]:
-    """Yield an exception and what it came from: the first cause is often the one that tells."""
-    stack = "".join(exception.get("stack") or []).rstrip()
-    yield f"{exception.get('name')}: {exception.get('message')}\n\n{stack}"
-    if earlier := exception.get("cause") or exception.get("context"):
-        for text in _exception_chain(earlier):
-            yield f"which came from {text}"
-
-
-def _describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
-    peak = ""
-    if ended.peak_memory_bytes is not None:
-        peak = f" Its largest memory was {ended.peak_memory_bytes / 2**20:,.0f} MiB."
-    if ended.stopped:
-        how = "was stopped"
-    elif ended.out_of_memory:
-        how = "was killed by the kernel for want of memory"
-    elif ended.signal is not None:
-        how = f"was killed by {_signal_name(ended.signal)}"
-    else:
-        how = f"exited with code {ended.code}"
-    return f"The worker of {group} {how} without giving a reason.{peak}{_quote(output)}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"
-
-
-def _quote(output: list[str]) -> str:
-    if not output:
-        return " It wrote nothing."
-    return " Its last output:\n" + "\n".join(f"    {line}" for line in output)

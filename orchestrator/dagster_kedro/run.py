@@ -20,9 +20,10 @@ from dagster_kedro.errors import GroupFailedError, RunFailedError
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.invocations import Invocations
 from dagster_kedro.ordering import in_dependency_order
-from dagster_kedro.results import LogLine, Outcome, expected_of
+from dagster_kedro.results import Outcome, expected_of
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.settings import RunSettings
+from dagster_kedro.wording import LogLine
 from dagster_kedro.worker_session import run_worker
 
 ALREADY_THERE = "kedro/already_there"

@@ -134,7 +134,8 @@ def run_row(python: Path, who: str, behaviour: str, particulars: dict[str, Any])
             stderr=subprocess.STDOUT,
         )
         try:
-            return _follow(process, folder, token, particulars)
+            told = _follow(process, folder, token, particulars)
+            return told.replace(str(python), "python").replace(f"{HERE}/", "")
         finally:
             log.close()
             _kill(clients.processes_with(token))

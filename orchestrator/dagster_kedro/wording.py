@@ -1,0 +1,95 @@
+"""How events and failures are told to people: texts only, no verdicts."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from kedro_manifest.events import AnyEvent, NodeFailed, NodeFinished, NodeStarted, WorkerStarted
+
+from dagster_kedro.clients.base import WorkerExit
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A line for the run's log."""
+
+    message: str
+    level: str = "info"
+
+
+def describe_event(event: AnyEvent) -> LogLine | None:
+    """Return the line that tells an event in the run's log; None where another line does."""
+    if isinstance(event, WorkerStarted):
+        return LogLine(f"Worker started: process {event.process_id}, Kedro {event.kedro_version}.")
+    if isinstance(event, NodeStarted):
+        return LogLine(f"[{event.node}] started.")
+    if isinstance(event, NodeFinished):
+        total_s = event.load_s + event.compute_s + event.save_s
+        return LogLine(
+            f"[{event.node}] finished in {total_s:.2f} s (load {event.load_s:.2f}, "
+            f"compute {event.compute_s:.2f}, save {event.save_s:.2f})."
+        )
+    if isinstance(event, NodeFailed):
+        return LogLine(describe_failure(event), "error")
+    return None
+
+
+def describe_failure(failure: NodeFailed) -> str:
+    """Return which node failed, while doing what, and its traceback."""
+    doing = {
+        "load": f"loading '{failure.dataset}'",
+        "save": f"saving '{failure.dataset}'",
+    }.get(failure.phase if failure.dataset else "", "running it")
+    return (
+        f"Node '{failure.node}' failed while {doing}: {failure.error_type}: {failure.message}\n\n"
+        f"{failure.traceback.rstrip()}"
+    )
+
+
+def describe_exception(group: str, exception: Mapping[str, Any]) -> str:
+    """Return the exception that a worker ended with, and what it came from."""
+    causes = "\n\n".join(_exception_chain(exception))
+    return f"The worker of {group} failed before any node did: {causes}"
+
+
+def _exception_chain(exception: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an exception and what it came from: the first cause is often the one that tells."""
+    stack = "".join(exception.get("stack") or []).rstrip()
+    name, message = str(exception.get("name")), str(exception.get("message")).rstrip()
+    # Pipes takes the traceback's last line for the message, which begins with the name.
+    yield f"{message if message.startswith(name) else f'{name}: {message}'}\n\n{stack}"
+    if earlier := exception.get("cause") or exception.get("context"):
+        for text in _exception_chain(earlier):
+            yield f"which came from {text}"
+
+
+def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
+    """Return how a worker ended that gave no reason, and the last that it wrote."""
+    peak = ""
+    if ended.peak_memory_bytes is not None:
+        peak = f" Its largest memory was {ended.peak_memory_bytes / 2**20:,.0f} MiB."
+    if ended.stopped:
+        how = "was stopped"
+    elif ended.out_of_memory:
+        how = "was killed by the kernel for want of memory"
+    elif ended.signal is not None:
+        how = f"was killed by {_signal_name(ended.signal)}"
+    else:
+        how = f"exited with code {ended.code}"
+    return f"The worker of {group} {how} without giving a reason.{peak}{quote_output(output)}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def quote_output(output: list[str]) -> str:
+    """Return a worker's last lines, for the end of a message."""
+    if not output:
+        return " It wrote nothing."
+    return " Its last output:\n" + "\n".join(f"    {line}" for line in output)
