@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN_NAMES = 10
+
 
 class KedroPipesError(Exception):
     """Root of every error that kedro-dagster-pipes raises on purpose."""
@@ -54,10 +56,35 @@ class CyclicPipelineError(KedroPipesError):
 
 
 class OrchestrationError(KedroPipesError):
-    """An entry of `dagster.yml` has a wrong type or an unknown key.
+    """An entry of `dagster.yml` has a wrong type or value, or an unknown key.
 
     Cure: mend the entry that the message names, and export again.
     """
+
+    def __init__(self, message: str, place: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.place = place
+        """Dotted keys, such as `jobs.nightly.retries`."""
+        self.hint = hint
+        """What may stand there."""
+
+    @classmethod
+    def at(
+        cls, place: str, problem: str, hint: str = "", file: str = "dagster.yml"
+    ) -> OrchestrationError:
+        """Return the error for an entry, with what may stand there instead."""
+        where = f"{file}: {place}" if place else file
+        cure = f" {hint}" if hint else ""
+        message = f"Cannot use {where}: {problem}.{cure} Mend the entry, and export again."
+        return cls(message, place, hint)
+
+    @classmethod
+    def unknown(cls, place: str, kind: str, name: str, known: Iterable[str]) -> OrchestrationError:
+        """Return the error for an entry that names what is not there, with the nearest names."""
+        known = sorted(known)
+        near = get_close_matches(name, known) or known[:_SHOWN_NAMES]
+        hint = f"Did you mean {', '.join(map(repr, near))}?" if near else f"There is no {kind}."
+        return cls.at(place, f"there is no {kind} '{name}'", hint)
 
 
 class GroupCycleError(KedroPipesError):

@@ -53,17 +53,9 @@ def check_manifest(
 def clients_of(manifest: Manifest) -> set[str]:
     """Return the kinds of clients that `dagster.yml` names under `clients`."""
     configured = manifest.orchestration.get("clients")
-    return _named_clients(configured) or {"subprocess"}
-
-
-def _named_clients(configured: object) -> set[str]:
-    if isinstance(configured, str):
-        return {configured} & set(get_args(Client))
-    if isinstance(configured, Mapping):
-        parts = [*configured.keys(), *configured.values()]
-    else:
-        parts = list(configured) if isinstance(configured, list) else []
-    return {kind for part in parts for kind in _named_clients(part)}
+    entries = configured.values() if isinstance(configured, Mapping) else ()
+    kinds = {str(entry.get("type")) for entry in entries if isinstance(entry, Mapping)}
+    return kinds & set(get_args(Client)) or {"subprocess"}
 
 
 def _check_writers(manifest: Manifest, places: Places) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import get_args
 
 from kedro_manifest.errors import (
     AmbiguousGroupError,
@@ -16,51 +15,31 @@ from kedro_manifest.errors import (
 )
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.grouping import GroupPolicy, MemoryPolicy, OnCycle, Strategy
+from kedro_manifest.grouping import GroupPolicy
 from kedro_manifest.model import Manifest
-from kedro_manifest.orchestration import Grouping, Placement, Store, placement_of
+from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning import Plan, plan_groups
 from kedro_manifest.preflight_data import REMOTE_CLIENTS
 
 ORCHESTRATION_FILE = "dagster.yml"
 
 _LOCAL_URL = re.compile(r"(?:file|local)://|(?![A-Za-z][A-Za-z0-9+.-]*://)")
-_ALLOWED: dict[str, Collection[str]] = {
-    "$": Placement.__struct_fields__,
-    "$.grouping": Grouping.__struct_fields__,
-    "$.store": Store.__struct_fields__,
-    "$.grouping.strategy": get_args(Strategy),
-    "$.grouping.on_cycle": get_args(OnCycle),
-    "$.memory_datasets": get_args(MemoryPolicy),
-    "$.memory_datasets[...]": get_args(MemoryPolicy),
-    "$.on_drift": ("refuse", "warn"),
-}
 
 
 def check_orchestration(manifest: Manifest) -> Iterator[Finding]:
     """Check `dagster.yml` on its own: types, values, keys that were probably meant otherwise."""
     try:
-        placement = placement_of(manifest)
+        orchestration = orchestration_of(manifest)
     except OrchestrationError as error:
         yield Finding(
             severity="error",
             code="dagster-yml",
-            place=_place_in_file(str(error)),
-            message=str(error).removesuffix(" Mend the entry, and export again."),
-            cure=_hint(str(error)) or "Mend the entry.",
+            place=f"{ORCHESTRATION_FILE}: {error.place}" if error.place else ORCHESTRATION_FILE,
+            message=str(error),
+            cure=error.hint or "Mend the entry.",
         )
         return
-    fields = Placement.__struct_fields__
-    for key in sorted(manifest.orchestration.keys() - set(fields)):
-        if near := get_close_matches(key, fields, n=1, cutoff=0.8):
-            yield Finding(
-                severity="warning",
-                code="unknown-key",
-                place=f"{ORCHESTRATION_FILE}: {key}",
-                message=f"Nobody reads the key '{key}'.",
-                cure=f"Did you mean '{near[0]}'?",
-            )
-    for name, group in placement.groups.items():
+    for name, group in orchestration.groups.items():
         if not (group.nodes or group.tags or group.namespaces or group.pipelines):
             yield Finding(
                 severity="error",
@@ -76,10 +55,10 @@ def check_groups(
 ) -> Iterator[Finding]:
     """Check what `dagster.yml` says of groups against the nodes that there are."""
     try:
-        placement = placement_of(graph.manifest)
+        orchestration = orchestration_of(graph.manifest)
     except OrchestrationError:
         return
-    policy = placement.group_policy()
+    policy = orchestration.group_policy()
     yield from _check_memory_entries(graph, policy)
     try:
         plan = plan_groups(graph, graph.nodes, policy)
@@ -94,31 +73,15 @@ def check_groups(
         return
     yield from _check_plan(graph, plan, policy, places)
     remote = sorted(REMOTE_CLIENTS.intersection(clients))
-    if plan.staged and remote and _LOCAL_URL.match(placement.store.url):
+    if plan.staged and remote and _LOCAL_URL.match(orchestration.store.url):
         yield Finding(
             severity="error",
             code="store-local",
             place=f"{ORCHESTRATION_FILE}: store.url",
-            message=f"{list_names(plan.staged)} would be staged in '{placement.store.url}', a local "
+            message=f"{list_names(plan.staged)} would be staged in '{orchestration.store.url}', a local "
             f"folder that {list_names(remote, quote=False)} workers do not share.",
             cure="Set `store: {url: s3://…}` to a place that every worker reaches.",
         )
-
-
-def _place_in_file(message: str) -> str:
-    path = re.search(r"`\$\.?([^`]*)`", message)
-    return f"{ORCHESTRATION_FILE}: {path[1]}" if path and path[1] else ORCHESTRATION_FILE
-
-
-def _hint(message: str) -> str:
-    """Return the nearest allowed names, or all of them."""
-    path = re.search(r"`(\$[^`]*)`", message)
-    wrong = re.search(r"field `([^`]+)`|value '([^']+)'", message)
-    allowed = _ALLOWED.get(path[1] if path else "$", ())
-    if wrong is None or not allowed:
-        return ""
-    near = get_close_matches(wrong[1] or wrong[2], allowed)
-    return f"Did you mean {list_names(near)}?" if near else f"Choose from {list_names(allowed)}."
 
 
 def _check_memory_entries(graph: PipelineGraph, policy: GroupPolicy) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.grouping import GroupPolicy
 from kedro_manifest.model import Manifest
-from kedro_manifest.orchestration import placement_of
+from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning import plan_groups
 from kedro_manifest.selection import NodeFilter, filter_nodes, needed_nodes
 
@@ -161,5 +161,5 @@ def _policy(
     if memory:
         overrides |= {"memory_datasets": memory, "memory_by_dataset": {}}
     given = {field: value for field, value in overrides.items() if value is not None}
-    policy = placement_of(manifest).group_policy()
+    policy = orchestration_of(manifest).group_policy()
     return msgspec.structs.replace(policy, **given)

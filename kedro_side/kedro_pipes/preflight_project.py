@@ -28,7 +28,8 @@ from kedro_manifest.findings import Finding, Places, list_names, sort_findings
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
-from kedro_manifest.orchestration import Store, placement_of
+from kedro_manifest.orchestration.placement import Store
+from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning import plan_groups
 from kedro_manifest.preflight import check_manifest
 
@@ -202,22 +203,22 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _check_staging(live: LiveProject, manifest: Manifest, places: Places) -> Iterator[Finding]:
     try:
-        placement = placement_of(manifest)
+        orchestration = orchestration_of(manifest)
     except OrchestrationError:
         return  # A finding of its own.
     staged = _staged(manifest)
     if staged or "store" in manifest.orchestration:
-        yield from _check_store(placement.store, live.project.path)
-        yield from _check_backend(placement.store)
+        yield from _check_store(orchestration.store, live.project.path)
+        yield from _check_backend(orchestration.store)
     nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
     for node in nodes.values():
-        yield from _check_outputs(node, staged, placement.store, places)
+        yield from _check_outputs(node, staged, orchestration.store, places)
 
 
 def _staged(manifest: Manifest) -> list[str]:
     try:
         graph = PipelineGraph(manifest)
-        return plan_groups(graph, graph.nodes, placement_of(manifest).group_policy()).staged
+        return plan_groups(graph, graph.nodes, orchestration_of(manifest).group_policy()).staged
     except KedroPipesError:
         return []  # A finding of its own.
 

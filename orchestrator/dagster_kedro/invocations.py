@@ -14,7 +14,7 @@ import dagster as dg
 from kedro_manifest.graph import inputs_of, outputs_of
 from kedro_manifest.invocation import ExpectedNode, Invocation
 from kedro_manifest.names import strip_transcoding
-from kedro_manifest.orchestration import Placement
+from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning import Group, Plan
 
 from dagster_kedro.attempts import Finished, resumed_versions
@@ -32,7 +32,7 @@ class Invocations:
         context: The step's.
         index: Of the project's assets.
         settings: Of all groups.
-        placement: Where staged data goes.
+        orchestration: Where staged data goes.
         selected: Selected datasets, and nodes without outputs, by Kedro's names.
         finished: What earlier attempts have made.
         plan: What will run.
@@ -44,7 +44,7 @@ class Invocations:
         index: AssetIndex,
         *,
         settings: RunSettings,
-        placement: Placement,
+        orchestration: Orchestration,
         selected: set[str],
         finished: Mapping[dg.AssetKey, Finished],
         plan: Plan,
@@ -53,7 +53,7 @@ class Invocations:
         self._dagster_run_id = context.run_id
         self._index = index
         self._settings = settings
-        self._placement = placement
+        self._orchestration = orchestration
         self._selected = selected
         self._versions = _earlier_versions(context, index, plan)
         self._versions.update(
@@ -136,9 +136,9 @@ class Invocations:
             "conf_source": project.conf_source,
             "env": self._settings.env or project.env,
             "runtime_params": self._settings.parameters,
-            "staging_backend": self._placement.store.backend,
+            "staging_backend": self._orchestration.store.backend,
             "expected_kedro": manifest.project.kedro_version,
-            "on_drift": self._placement.on_drift,
+            "on_drift": self._orchestration.on_drift,
             "log_level": self._settings.log_level,
         }
         return Invocation(**common, **particulars)  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ class Invocations:
         return {**pinned, **self._settings.load_versions}
 
     def _staging_url(self, dataset: str) -> str:
-        folder = self._placement.store.url.rstrip("/")
+        folder = self._orchestration.store.url.rstrip("/")
         return f"{folder}/{self.kedro_run_id}/{_file_name(dataset)}.pickle"
 
 

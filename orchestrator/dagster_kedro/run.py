@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_pipes import PipesContextData
 from kedro_manifest.graph import outputs_of
 from kedro_manifest.invocation import Invocation, encode_invocation
-from kedro_manifest.orchestration import placement_of
+from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning import Group, Plan, plan_groups
 from kedro_manifest.selection import needed_nodes, nodes_with_missing_outputs
 
@@ -67,13 +67,13 @@ class KedroRun:
         self._make_plan(needed)
 
     def _make_plan(self, nodes: set[str]) -> None:
-        placement = placement_of(self._index.manifest)
-        self.plan: Plan = plan_groups(self._index.graph, nodes, placement.group_policy())
+        orchestration = orchestration_of(self._index.manifest)
+        self.plan: Plan = plan_groups(self._index.graph, nodes, orchestration.group_policy())
         self._invocations = Invocations(
             self._context,
             self._index,
             settings=self._settings,
-            placement=placement,
+            orchestration=orchestration,
             selected=self._selected,
             finished=self._finished,
             plan=self.plan,

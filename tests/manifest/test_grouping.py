@@ -6,7 +6,7 @@ from kedro_manifest.codec import decode_manifest, encode_manifest
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.grouping import GroupPolicy, Label, label_nodes
 from kedro_manifest.model import Manifest, Node, Pipeline, Project
-from kedro_manifest.orchestration import placement_of
+from kedro_manifest.orchestration.root import orchestration_of
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
 
@@ -20,7 +20,7 @@ def test_most_specific_name_counts(dataset, staged):
     manifest = Manifest(project=PROJECT, orchestration={"memory_datasets": entries})
     read = decode_manifest(encode_manifest(manifest))
 
-    assert staged == placement_of(read).group_policy().is_staged(dataset)
+    assert staged == orchestration_of(read).group_policy().is_staged(dataset)
 
 
 def test_smallest_pipeline_counts():
@@ -45,4 +45,4 @@ def test_default_tag_prefix_is_a_legal_tag():
     labels = label_nodes(PipelineGraph(manifest), GroupPolicy(strategy="tag"))
 
     assert {"a": Label("tag", "group.x")} == labels
-    assert prefix == msgspec.convert({}, type(placement_of(manifest))).grouping.tag_prefix
+    assert prefix == msgspec.convert({}, type(orchestration_of(manifest))).grouping.tag_prefix

@@ -1,0 +1,97 @@
+"""`sensors`, `assets` and `observation`: what happens by itself, and how assets look."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Status = Literal["running", "stopped"]
+
+
+class _Sensor(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
+):
+    job: str
+    """The job that it launches: one under `jobs`, or a registered pipeline."""
+    description: str | None = None
+    default_status: Status = "stopped"
+    interval_s: int | None = None
+    """Seconds between two looks. Default: Dagster's."""
+    tags: dict[str, str] = {}
+
+
+class FileSensor(_Sensor, frozen=True, kw_only=True, tag="files"):
+    """Launches a job when files or objects appear or change."""
+
+    dataset: str | None = None
+    """A free input: its URI is looked at. Either this or `uri`."""
+    uri: str | None = None
+    """An fsspec URL, `*` and `**` in it; a plain path is relative to the project."""
+    storage_options: dict[str, Any] = {}
+    """Of fsspec; `{env: NAME}` stands for a variable of the orchestrator's environment."""
+    each: Literal["file", "change"] = "change"
+    """A run for each new file, or one for all that is new."""
+    parameter: str | None = None
+    """Runtime parameter that gets the file's URL; with `each: file`."""
+    partition: str | None = None
+    """A dynamic entry under `partitions` to which the stem of each file's name is added, and of
+    which a run is launched."""
+    min_age_s: float = 0
+    """Files younger than this are left for the next look, because they may still be written."""
+
+
+class RunStatusSensor(_Sensor, frozen=True, kw_only=True, tag="run_status"):
+    """Launches a job after another has ended."""
+
+    after: str
+    """The job that is watched."""
+    status: Literal["success", "failure", "canceled", "started"] = "success"
+
+
+AnySensor = FileSensor | RunStatusSensor
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`freshness:` how old an asset may become: within a window, or by a deadline."""
+
+    fail_after_s: float | None = None
+    warn_after_s: float | None = None
+    deadline_cron: str | None = None
+    """When it has to be there."""
+    lower_bound_s: float | None = None
+    """With `deadline_cron`: how long before the deadline it counts as fresh."""
+    timezone: str | None = None
+
+
+class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`assets.<pattern>:` how the assets look whose dataset or node matches the pattern.
+
+    All patterns that match count, the most specific one most.
+    """
+
+    owners: list[str] = []
+    """E-mail addresses, or `team:name`."""
+    group_name: str | None = None
+    """`/` makes a hierarchy; `{namespace}` and `{pipeline}` stand for those of the node."""
+    tags: dict[str, str] = {}
+    kinds: list[str] = []
+    description: str | None = None
+    metadata: dict[str, Any] = {}
+    freshness: Freshness | None = None
+    automation: str | None = None
+    """`eager`, `on_missing`, `on_cron: <cron>`, or `module:name` of a condition."""
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`observation:` looking at free inputs, and telling Dagster when they have changed."""
+
+    datasets: list[str] = []
+    """Free inputs to look at; `*` stands for anything. Default: none."""
+    version_by: Literal["auto", "modified", "content"] = "auto"
+    """What tells one version from another: the etag, or size and time, or a hash of the bytes.
+    `auto` takes the etag where the storage has one, else size and time."""
+    cron_schedule: str | None = None
+    """When the observation job runs by itself."""
+    storage_options: dict[str, Any] = {}
+    """Of fsspec; `{env: NAME}` stands for a variable of the orchestrator's environment."""

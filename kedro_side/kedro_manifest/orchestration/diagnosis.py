@@ -1,0 +1,105 @@
+"""Where exactly an entry of a file is wrong, and what was probably meant. Pure.
+
+msgspec says that something below `$.jobs[...]` is wrong; a person wants to know in which job.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+_ITEM = "[...]"
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What is wrong with an entry."""
+
+    place: str
+    """Dotted keys, such as `jobs.nightly.retries`; empty for the file as a whole."""
+    message: str
+    hint: str
+    """What may stand there, nearest first, as a sentence; empty where nothing can be said."""
+
+
+def diagnose(error: msgspec.ValidationError, raw: Any, expected: type) -> Diagnosis:
+    """Find the place of an error in what was read, and the nearest names that may stand there."""
+    message, _, path = str(error).partition(" - at ")
+    steps = re.findall(r"\[\.\.\.\]|\[\d+\]|[^.\[\]]+", path.strip("`").removeprefix("$"))
+    place, types = _follow(raw, expected, steps)
+    wrong = re.search(
+        r"(?:unknown field|enum value|unknown value|Invalid value) [`']([^`']*)[`']", message
+    )
+    known = sorted(_known(types, keys="unknown field" in message))
+    return Diagnosis(place, message, _hint(wrong.group(1) if wrong else "", known))
+
+
+def _hint(wrong: str, known: list[str]) -> str:
+    if not known:
+        return ""
+    near = get_close_matches(wrong, known, n=3, cutoff=0.6)
+    listed = ", ".join(map(repr, near or known))
+    return f"Did you mean {listed}?" if near else f"Choose from {listed}."
+
+
+def _follow(raw: Any, expected: Any, steps: list[str]) -> tuple[str, list[Any]]:
+    """Walk down a path; where msgspec gives no key, look for the item that is wrong."""
+    place: list[str] = []
+    types = _alternatives(expected)
+    for step in steps:
+        inner = [each for outer in types for each in _inside(outer, step)]
+        key: Any = step
+        if step == _ITEM and isinstance(raw, dict):
+            key = next((key for key, value in raw.items() if _is_wrong(value, inner)), step)
+        elif step.startswith("[") and isinstance(raw, list):
+            key = int(step[1:-1])
+        place.append(str(key))
+        known = (isinstance(raw, dict) and key in raw) or isinstance(raw, list)
+        raw = raw[key] if known else None
+        types = inner
+    return ".".join(place), types
+
+
+def _is_wrong(value: Any, types: list[Any]) -> bool:
+    for each in types:
+        try:
+            msgspec.convert(value, each)
+        except msgspec.ValidationError:
+            continue
+        return False
+    return True
+
+
+def _inside(outer: Any, step: str) -> Iterator[Any]:
+    """Yield the types that a field or an item of a type may have."""
+    if _is_struct(outer):
+        for field in msgspec.structs.fields(outer):
+            if field.encode_name == step:
+                yield from _alternatives(field.type)
+    elif step.startswith("[") and get_origin(outer) in (dict, list, tuple):
+        yield from _alternatives(get_args(outer)[-1])
+
+
+def _known(types: list[Any], *, keys: bool) -> Iterator[str]:
+    for each in types:
+        if keys and _is_struct(each):
+            yield from (field.encode_name for field in msgspec.structs.fields(each))
+        elif get_origin(each) is Literal and not keys:
+            yield from map(str, get_args(each))
+        elif _is_struct(each) and not keys:
+            tag = each.__struct_config__.tag
+            yield from [str(tag)] if tag else []
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    if get_origin(annotation) in (Union, UnionType):
+        return [inner for each in get_args(annotation) for inner in _alternatives(each)]
+    return [annotation]
+
+
+def _is_struct(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)

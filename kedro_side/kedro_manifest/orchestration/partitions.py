@@ -1,0 +1,83 @@
+"""`partitions`: slices of data, of which a run makes one or a range."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class _Partitions(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
+):
+    pipelines: list[str] = []
+    """Registered pipelines whose outputs are partitioned so."""
+    datasets: list[str] = []
+    """Further datasets; `*` stands for anything."""
+    parameters: dict[Literal["key", "start", "end"], str] = {}
+    """Names of the runtime parameters that carry the key, and the first and last moment or key.
+    Default: `partition_key`, `partition_start`, `partition_end`."""
+    partition_ids: dict[str, str | None] = {}
+    """Of a PartitionedDataset, by dataset pattern: the partition that stands for a key, such as
+    `flights_{key}`. Default: `{key}`. Null: its partitions have nothing to do with these."""
+    backfill: Literal["multi_run", "single_run"] = "multi_run"
+    """A run for each partition of a backfill, or one run for its whole range."""
+
+
+class _TimePartitions(_Partitions, frozen=True, kw_only=True):
+    start: str
+    """First key."""
+    end: str | None = None
+    """First key that is not there any more. Default: now."""
+    timezone: str | None = None
+    key_format: str | None = None
+    """Of `strftime`. Default: Dagster's for such partitions."""
+    end_offset: int = 0
+
+
+class HourlyPartitions(_TimePartitions, frozen=True, kw_only=True, tag="hourly"):
+    """One for each hour."""
+
+
+class DailyPartitions(_TimePartitions, frozen=True, kw_only=True, tag="daily"):
+    """One for each day."""
+
+
+class WeeklyPartitions(_TimePartitions, frozen=True, kw_only=True, tag="weekly"):
+    """One for each week."""
+
+
+class MonthlyPartitions(_TimePartitions, frozen=True, kw_only=True, tag="monthly"):
+    """One for each month."""
+
+
+class StaticPartitions(_Partitions, frozen=True, kw_only=True, tag="static"):
+    """A fixed list."""
+
+    keys: list[str]
+
+
+class DynamicPartitions(_Partitions, frozen=True, kw_only=True, tag="dynamic"):
+    """A list that grows: by hand in the web interface, or by a sensor on files."""
+
+    name: str | None = None
+    """Dagster's name of the list. Default: that of the entry."""
+
+
+class MultiPartitions(_Partitions, frozen=True, kw_only=True, tag="multi"):
+    """Two dimensions at once."""
+
+    dimensions: dict[str, str]
+    """Name of each dimension, and the other entry under `partitions` that it is.
+    Runtime parameters get the dimension's key as `partition_key_<name>` besides."""
+
+
+AnyPartitions = (
+    HourlyPartitions
+    | DailyPartitions
+    | WeeklyPartitions
+    | MonthlyPartitions
+    | StaticPartitions
+    | DynamicPartitions
+    | MultiPartitions
+)

@@ -1,0 +1,47 @@
+"""Where nodes and their data are: `grouping`, `groups`, `memory_datasets`, `store`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from kedro_manifest.grouping import ExplicitGroup, OnCycle, Strategy
+from kedro_manifest.orchestration.retrying import Retries
+
+ANY_DATASET = "*"
+OnDrift = Literal["refuse", "warn"]
+
+
+class Grouping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`grouping:` which nodes share a process where nothing else is said."""
+
+    strategy: Strategy = "node"
+    tag_prefix: str = "group."
+    on_cycle: OnCycle = "widen"
+
+
+class GroupSettings(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`groups.<name>:` nodes that share a process, and how that process is run."""
+
+    client: str | None = None
+    """Name of the client, of those under `clients`, that runs the group."""
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    """Environment variables of its worker."""
+    timeout_s: float | None = None
+    """Seconds after which its worker is stopped and the group fails."""
+    retries: Retries | int | None = None
+    """How often the group is run again within its step."""
+    runner: Literal["sequential", "thread"] = "sequential"
+    """Kedro's runner inside the worker."""
+    is_async: bool = False
+    """Whether the worker loads and saves datasets in threads, as `kedro run --async` does."""
+
+
+class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`store:` where in-memory data crosses from one process to another."""
+
+    url: str = ".kedro-pipes/staging"
+    """An fsspec URL; a plain path is relative to the project."""
+    backend: str = "pickle"
+    """Module with `dump` and `load`, such as `cloudpickle`."""

@@ -1,0 +1,86 @@
+"""The file `dagster.yml` as a whole, and how it is read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.grouping import GroupPolicy, MemoryPolicy
+from kedro_manifest.model import Manifest
+from kedro_manifest.orchestration.automation import AnySensor, AssetSettings, Observation
+from kedro_manifest.orchestration.clients import AnyClient, Concurrency
+from kedro_manifest.orchestration.diagnosis import diagnose
+from kedro_manifest.orchestration.jobs import ExecutorKind, Job, Logger, Schedule
+from kedro_manifest.orchestration.partitions import AnyPartitions
+from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store
+from kedro_manifest.orchestration.retrying import Retries
+
+
+class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`dagster.yml`: what Dagster is to do with a Kedro project."""
+
+    jobs: dict[str, Job] = {}
+    pipeline_jobs: bool = True
+    """Whether each registered pipeline gets a job of its own besides those under `jobs`."""
+    schedules: dict[str, Schedule] = {}
+    executors: dict[str, dict[ExecutorKind, dict[str, Any] | None]] = {}
+    """Dagster's executors by a name of one's own: `{local: {multiprocess: {max_concurrent: 2}}}`."""
+    loggers: dict[str, Logger] = {}
+    clients: dict[str, AnyClient] = {}
+    """Where workers run, by a name of one's own; the one named `default` runs what no other does."""
+    concurrency: Concurrency = Concurrency()
+    step_per: Literal["selection", "group"] = "selection"
+    """Whether all selected nodes are one step of Dagster, or each group is a step of its own."""
+    retries: Retries | int | None = None
+    """Of every group within its step, unless the group says otherwise."""
+    timeout_s: float | None = None
+    """Of every group, unless the group or its client says otherwise."""
+    partitions: dict[str, AnyPartitions] = {}
+    sensors: dict[str, AnySensor] = {}
+    assets: dict[str, AssetSettings] = {}
+    observation: Observation = Observation()
+    grouping: Grouping = Grouping()
+    groups: dict[str, GroupSettings] = {}
+    memory_datasets: MemoryPolicy | dict[str, MemoryPolicy] = "group"
+    """For all, or by dataset name; `*` stands for anything, the most specific name counts."""
+    store: Store = Store()
+    on_drift: OnDrift = "refuse"
+    """What a worker does whose project no longer matches the manifest."""
+
+    def group_policy(self) -> GroupPolicy:
+        """Return how nodes are to be grouped."""
+        by_dataset = self.memory_datasets if isinstance(self.memory_datasets, dict) else {}
+        everywhere = "group" if isinstance(self.memory_datasets, dict) else self.memory_datasets
+        return GroupPolicy(
+            strategy=self.grouping.strategy,
+            tag_prefix=self.grouping.tag_prefix,
+            on_cycle=self.grouping.on_cycle,
+            groups=dict(self.groups),
+            memory_datasets=everywhere,
+            memory_by_dataset=by_dataset,
+        )
+
+
+def orchestration_of(manifest: Manifest) -> Orchestration:
+    """Read the `dagster.yml` that a manifest carries.
+
+    Raises:
+        OrchestrationError: A wrong type or an unknown key; the message names its path.
+    """
+    return read_orchestration(manifest.orchestration)
+
+
+def read_orchestration(raw: dict[str, Any]) -> Orchestration:
+    """Read the content of a `dagster.yml`.
+
+    Raises:
+        OrchestrationError: A wrong type or an unknown key; the message names its path and, of a
+            key, the nearest that there is.
+    """
+    try:
+        return msgspec.convert(raw, Orchestration)
+    except msgspec.ValidationError as error:
+        found = diagnose(error, raw, Orchestration)
+        raise OrchestrationError.at(found.place, found.message, found.hint) from error
