@@ -9,6 +9,7 @@ import msgspec
 
 from kedro_manifest import __version__
 from kedro_manifest.errors import InvocationError
+from kedro_manifest.parameter_tree import restore_integer_keys
 
 EXTRAS_KEY = "kedro_pipes"
 PROTOCOL_VERSION = "1.0"
@@ -50,6 +51,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     conf_source: str | None = None
     env: str | None = None
     runtime_params: dict[str, Any] = {}
+    integer_keys: list[list[str]] = []
+    """Paths in `runtime_params` whose last key is an integer, which JSON cannot spell."""
     load_versions: dict[str, str] = {}
     dataset_assets: dict[str, str] = {}
     """Selected datasets (no transcoding) and the escaped asset key that each reports to."""
@@ -114,9 +117,11 @@ def decode_invocation(extras: dict[str, Any]) -> Invocation:
             f"{theirs or 'none'}. Install the same version of kedro-dagster-pipes on both sides."
         )
     try:
-        return msgspec.convert(raw, Invocation)
+        invocation = msgspec.convert(raw, Invocation)
     except msgspec.ValidationError as error:
         raise InvocationError(
             f"Cannot read the invocation: {error}. "
             "Install the same version of kedro-dagster-pipes on both sides."
         ) from error
+    params = restore_integer_keys(invocation.runtime_params, invocation.integer_keys)
+    return msgspec.structs.replace(invocation, runtime_params=params)

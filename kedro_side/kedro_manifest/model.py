@@ -85,6 +85,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     type: ParameterType
     value: Any = None
     """Default; None where the type is `object` (its leaves follow) or values were left out."""
+    integer_key: bool = False
+    """True where the last part of the name is an integer in the project's YAML, and no text."""
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

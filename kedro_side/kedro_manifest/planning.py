@@ -33,6 +33,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """In-memory datasets, and incremental ones with their confirmer, that keep it together."""
     label: Label | None = None
     """What its nodes have in common by policy; None if it holds nodes of several labels."""
+    explicit: list[str] = []
+    """The groups of `dagster.yml` that its nodes were asked to be in, sorted; their settings
+    apply to it."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +241,7 @@ def _named(
             upstream=sorted(before - {name}),
             joined_by=sorted(bonds.get(name, ())),
             label=common[nodes[0]],
+            explicit=sorted({labels[node].name for node in nodes if labels[node].kind == "group"}),
         )
     order = sort_topologically({name: set(group.upstream) for name, group in groups.items()})
     return [groups[name] for name in order]

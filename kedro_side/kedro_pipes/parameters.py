@@ -28,17 +28,17 @@ def _flatten(parameters: Mapping[str, Any], prefix: str, *, values: bool) -> Ite
     for key, value in parameters.items():
         name = f"{prefix}{key}"
         shown = values and not is_secret_key(str(key), value)
-        yield _parameter(name, value, values=shown)
+        yield _parameter(name, key, value, values=shown)
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{name}.", values=shown)
 
 
-def _parameter(name: str, value: Any, *, values: bool) -> Parameter:
+def _parameter(name: str, key: Any, value: Any, *, values: bool) -> Parameter:
     kind = _type_of(value)
-    if not values or kind == "object":
-        return Parameter(name=name, type=kind)
-    public = stable_text(value) if kind == "other" else public_json(value)
-    return Parameter(name=name, type=kind, value=public)
+    public = None
+    if values and kind != "object":
+        public = stable_text(value) if kind == "other" else public_json(value)
+    return Parameter(name=name, type=kind, value=public, integer_key=type(key) is int)
 
 
 def _type_of(value: Any) -> ParameterType:

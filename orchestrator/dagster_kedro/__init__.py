@@ -4,7 +4,6 @@ Imports dagster; never kedro.
 """
 
 from dagster_kedro.assets import (
-    build_definitions,
     build_kedro_asset_selection,
     build_kedro_asset_specs,
     get_asset_key_for_dataset,
@@ -12,6 +11,8 @@ from dagster_kedro.assets import (
 )
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
+from dagster_kedro.definitions import build_definitions
+from dagster_kedro.launchpad import launchpad_resource
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
 from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset
@@ -28,4 +29,5 @@ __all__ = [
     "build_kedro_asset_specs",
     "get_asset_key_for_dataset",
     "kedro_assets",
+    "launchpad_resource",
 ]

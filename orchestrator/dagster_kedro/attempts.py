@@ -16,7 +16,8 @@ import msgspec
 KEPT_FROM = "kedro/kept_from_run"
 """Metadata of an asset that was not made again: the run that made it."""
 
-_VERSION = "kedro/version"
+VERSION = "kedro/version"
+STAGED_AT = "kedro/staged_at"
 _RESUME_TAG = "dagster/is_resume_retry"
 _RESUME_TAGS = {_RESUME_TAG, "dagster/is_asset_resume_retry"}
 
@@ -34,12 +35,12 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def version(self) -> str | None:
         """Version under which a versioned dataset was saved."""
-        return self._text(_VERSION)
+        return self._text(VERSION)
 
     @property
     def staged_at(self) -> str | None:
         """Where an in-memory dataset was staged."""
-        return self._text("kedro/staged_at")
+        return self._text(STAGED_AT)
 
     def _text(self, name: str) -> str | None:
         value = self.metadata.get(name)
@@ -71,9 +72,9 @@ def resumed_versions(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str
     while run is not None and run.parent_run_id and _RESUME_TAGS & run.tags.keys():
         run = context.instance.get_run_by_id(run.parent_run_id)
         if run is not None:
-            for key, metadata in _materializations(context, run.run_id):
-                if _VERSION in metadata:
-                    versions.setdefault(key, str(metadata[_VERSION].value))
+            for key, metadata in materializations(context, run.run_id):
+                if VERSION in metadata:
+                    versions.setdefault(key, str(metadata[VERSION].value))
     return versions
 
 
@@ -101,7 +102,7 @@ def _materialized(
 ) -> Iterator[tuple[dg.AssetKey, Finished]]:
     evaluations = _evaluations(context, run_id)
     selected = context.selected_asset_check_keys
-    for key, metadata in _materializations(context, run_id):
+    for key, metadata in materializations(context, run_id):
         checks = [check for check in selected if check.asset_key == key]
         if key in context.selected_asset_keys and all(
             check in evaluations and not _stops(evaluations[check]) for check in checks
@@ -117,9 +118,10 @@ def _materialized(
             )
 
 
-def _materializations(
+def materializations(
     context: dg.AssetExecutionContext, run_id: str
 ) -> Iterator[tuple[dg.AssetKey, Mapping[str, dg.MetadataValue[Any]]]]:
+    """Yield what a run has materialized, with its metadata, in the order of the event log."""
     entries = context.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     for entry in entries:
         if (event := entry.asset_materialization) is not None:

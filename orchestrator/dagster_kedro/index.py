@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 
 import dagster as dg
 from kedro_manifest.errors import DuplicateNameError, UnknownNameError
-from kedro_manifest.graph import PipelineGraph, inputs_of
+from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of
+from kedro_manifest.model import Node
+from kedro_manifest.names import dagster_name
 
 from dagster_kedro.project import KedroProject
 from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset, kedro_assets_of
@@ -65,6 +67,10 @@ class AssetIndex:
         self.key_of_node = {asset.name: key for key, asset in self.by_key.items() if asset.is_node}
         self.specs = {key: self._with_deps(spec) for key, spec in specs.items()}
 
+    def name_for(self, *parts: str) -> str:
+        """Return a legal name for an op, job, schedule or sensor that no other project has."""
+        return dagster_name("_".join([*self.project.key_prefix, *parts]))
+
     def nodes_of(self, pipelines: Iterable[str] | None) -> set[str]:
         """Return the nodes of some pipelines; of all with None.
 
@@ -90,6 +96,12 @@ class AssetIndex:
                 chosen.append(pipeline.name)
                 missing -= set(pipeline.nodes)
         return chosen
+
+    def keys_of(self, node: Node) -> list[dg.AssetKey]:
+        """Return the assets that a node makes: its outputs, or itself if it has none."""
+        if not node.outputs:
+            return [self.key_of_node[node.name]]
+        return [self.key_of_dataset[name] for name in outputs_of(node)]
 
     def produced_specs(self, nodes: set[str]) -> list[dg.AssetSpec]:
         """Return the specs of everything that some nodes make, in topological order."""

@@ -14,11 +14,13 @@ import dagster as dg
 from kedro_manifest.graph import inputs_of, outputs_of
 from kedro_manifest.invocation import ExpectedNode, Invocation
 from kedro_manifest.names import strip_transcoding
-from kedro_manifest.orchestration.root import Orchestration
+from kedro_manifest.orchestration.root import Orchestration, orchestration_of
+from kedro_manifest.parameter_tree import integer_keys, parameter_tree
 from kedro_manifest.planning import Group, Plan
 
 from dagster_kedro.attempts import Finished, resumed_versions
 from dagster_kedro.index import AssetIndex
+from dagster_kedro.other_steps import OtherSteps
 from dagster_kedro.settings import RunSettings
 
 VERSION_KEY = "kedro/version"
@@ -36,6 +38,7 @@ class Invocations:
         selected: Selected datasets, and nodes without outputs, by Kedro's names.
         finished: What earlier attempts have made.
         plan: What will run.
+        others: The run's other steps.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Invocations:
         selected: set[str],
         finished: Mapping[dg.AssetKey, Finished],
         plan: Plan,
+        others: OtherSteps,
     ) -> None:
         self.kedro_run_id = kedro_run_id(context)
         self._dagster_run_id = context.run_id
@@ -56,6 +60,7 @@ class Invocations:
         self._orchestration = orchestration
         self._selected = selected
         self._versions = _earlier_versions(context, index, plan)
+        self._versions.update(others.versions())
         self._versions.update(
             (index.by_key[key].name, version)
             for key, version in resumed_versions(context).items()
@@ -66,7 +71,8 @@ class Invocations:
             for key, asset in finished.items()
             if asset.version is not None
         )
-        self._staged = {name: self._staging_url(name) for name in plan.staged}
+        self._staged = {name: self._staging_url(name) for name in _staged(plan, index, others)}
+        self._staged.update(others.staged())
         self._staged.update(
             (index.by_key[key].name, asset.staged_at)
             for key, asset in finished.items()
@@ -136,6 +142,9 @@ class Invocations:
             "conf_source": project.conf_source,
             "env": self._settings.env or project.env,
             "runtime_params": self._settings.parameters,
+            "integer_keys": list(
+                integer_keys(self._settings.parameters, parameter_tree(manifest.parameters))
+            ),
             "staging_backend": self._orchestration.store.backend,
             "expected_kedro": manifest.project.kedro_version,
             "on_drift": self._orchestration.on_drift,
@@ -155,6 +164,14 @@ class Invocations:
     def _staging_url(self, dataset: str) -> str:
         folder = self._orchestration.store.url.rstrip("/")
         return f"{folder}/{self.kedro_run_id}/{_file_name(dataset)}.pickle"
+
+
+def _staged(plan: Plan, index: AssetIndex, others: OtherSteps) -> list[str]:
+    """Return the in-memory datasets that cross to another group, be it of another step."""
+    policy = orchestration_of(index.manifest).group_policy()
+    elsewhere = others.wanted(plan) if others.has_any else set()
+    crossing = (name for name in elsewhere if index.graph.is_memory(name))
+    return sorted({*plan.staged, *(name for name in crossing if policy.is_staged(name))})
 
 
 def _file_name(dataset: str) -> str:

@@ -45,6 +45,14 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
     max_concurrent: int = Field(
         default=0, description="Workers at a time; 0 for as many as there are processors.", ge=0
     )
+    client_name: str | None = Field(
+        default=None, description="Which of the clients of dagster.yml runs the nodes."
+    )
+    worker: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Settings of every worker, over those of its client: `python`, `env`, "
+        "`image`, `resources`, `timeout_s`.",
+    )
     log_level: str = Field(
         default="INFO", description="Lowest level of the nodes' log records that reach Dagster."
     )

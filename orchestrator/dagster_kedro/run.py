@@ -20,6 +20,7 @@ from dagster_kedro.errors import GroupFailedError, RunFailedError
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.invocations import Invocations
 from dagster_kedro.ordering import in_dependency_order
+from dagster_kedro.other_steps import OtherSteps
 from dagster_kedro.results import Outcome, expected_of
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.settings import RunSettings
@@ -47,6 +48,7 @@ class KedroRun:
         self._settings = settings
         self._checks = selected_checks(context)
         self._finished = finished_before(context)
+        self._others = OtherSteps(context, index)
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}
         # A check may be selected without its asset: only the asset's node can report it.
@@ -57,9 +59,12 @@ class KedroRun:
             datasets=[asset.name for asset in wanted if not asset.is_node],
             nodes=[asset.name for asset in wanted if asset.is_node],
             available={
-                index.by_key[key].name
-                for key, asset in self._finished.items()
-                if asset.staged_at is not None
+                *self._others.staged(),
+                *(
+                    index.by_key[key].name
+                    for key, asset in self._finished.items()
+                    if asset.staged_at is not None
+                ),
             },
         )
         self._there: set[dg.AssetKey] = set()
@@ -77,6 +82,7 @@ class KedroRun:
             selected=self._selected,
             finished=self._finished,
             plan=self.plan,
+            others=self._others,
         )
 
     def stream(self) -> Iterator[Any]:
@@ -172,7 +178,7 @@ class KedroRun:
     def _remove_staged(self) -> None:
         """After success nobody needs what crossed between the groups; a failure keeps it."""
         invocation = self._invocations.removing_staged()
-        if invocation is None:
+        if invocation is None or (self._others.has_any and not self._others.are_done()):
             return
         try:
             expected = expected_of(invocation, {}, {})

@@ -253,7 +253,7 @@ def test_packaged_project(packaged, tmp_path, export, conf_source):
     assert 10 == len(manifest["nodes"])
     assert {None} == {each["source"] for each in manifest["nodes"]}
     assert None not in {each["source_hash"] for each in manifest["nodes"]}
-    assert 8 == manifest["orchestration"]["executor"]["max_concurrent"]
+    assert 8 == manifest["orchestration"]["concurrency"]["max_concurrent"]
 
 
 @pytest.mark.newest

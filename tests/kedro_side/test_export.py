@@ -353,12 +353,12 @@ def test_dagster_yml_is_resolved(spaceport, export):
     """`dagster.yml` is read by the project's loader: interpolation, globals, environments."""
     base, cloud = export(spaceport), export(spaceport, "--env", "cloud")
 
-    nightly = {"pipeline": "__default__", "cron_schedule": "0 3 * * *", "timezone": "Europe/London"}
+    nightly = {"cron_schedule": "0 3 * * *", "execution_timezone": "Europe/London"}
     assert {
         "schedules": {"nightly": nightly},
-        "executor": {"max_concurrent": 2},
+        "concurrency": {"max_concurrent": 2},
     } == base["orchestration"]
-    assert {"max_concurrent": 8} == cloud["orchestration"]["executor"]
+    assert {"max_concurrent": 8} == cloud["orchestration"]["concurrency"]
 
 
 def test_project_without_dagster_yml(spaceport, export):

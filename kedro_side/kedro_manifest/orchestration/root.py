@@ -62,6 +62,30 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             memory_by_dataset=by_dataset,
         )
 
+    def settings_of_group(self, explicit: list[str]) -> GroupSettings:
+        """Return the settings of a planned group, by the explicit groups that it holds.
+
+        Raises:
+            OrchestrationError: It holds several that contradict each other.
+        """
+        if not explicit:
+            return GroupSettings()
+        first, *others = (self.groups[name] for name in explicit)
+        for name, other in zip(explicit[1:], others, strict=True):
+            for field in _WORKER_FIELDS:
+                if getattr(first, field) != getattr(other, field):
+                    raise OrchestrationError.at(
+                        f"groups.{name}.{field}",
+                        f"groups '{explicit[0]}' and '{name}' have to share a process, and say "
+                        "different things of it",
+                        "Let both say the same, or make one group of them.",
+                    )
+        return first
+
+
+_WORKER_FIELDS = ("client", "env", "timeout_s", "retries", "runner", "is_async")
+"""What a group says of its worker, and not of its nodes."""
+
 
 def orchestration_of(manifest: Manifest) -> Orchestration:
     """Read the `dagster.yml` that a manifest carries.

@@ -1,0 +1,148 @@
+"""The resource as the Launchpad shows it: every setting typed, every parameter by its name.
+
+What may be configured comes from the manifest, so that a wrong name or type is refused before
+anything starts. Definition time and the start of a step; knows no processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from kedro_manifest.model import Manifest
+from kedro_manifest.names import strip_transcoding
+from kedro_manifest.parameter_tree import Branch, parameter_tree, without_defaults
+
+from dagster_kedro.index import AssetIndex
+from dagster_kedro.resource import KedroPipesResource
+
+RESOURCE_KEY = "kedro"
+_LOG_LEVEL = dg.Enum(
+    "kedro_log_level",
+    [dg.EnumValue(level) for level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")],
+)
+_LEAVES: dict[str, Any] = {
+    "string": dg.Noneable(dg.String),
+    "integer": dg.Noneable(dg.Int),
+    "number": dg.Noneable(dg.Float),
+    "boolean": dg.Noneable(dg.Bool),
+    "array": dg.Noneable(dg.Array(dg.Any)),
+    "object": dg.Permissive(),
+}
+"""What may stand for each type of parameter; null may stand for any, as in Kedro."""
+
+_WORKER = {
+    name: dg.Field(kind, is_required=False, description=description)
+    for name, kind, description in (
+        ("python", dg.String, "Interpreter of the workers."),
+        ("env", dg.Map(str, str), "Environment variables that are set for every worker."),
+        ("image", dg.String, "Image of the workers' containers."),
+        ("resources", dg.Permissive(), "CPU, memory and the like of the workers' containers."),
+        ("timeout_s", dg.Float, "Seconds after which a worker is stopped."),
+    )
+}
+_DESCRIPTIONS = {
+    "env": "Kedro environment. Default: that of the manifest.",
+    "parameters": "Runtime parameters, as of `kedro run --params`. What equals its default here "
+    "is left to Kedro, and to its environment.",
+    "load_versions": "Version to load, by dataset.",
+    "only_missing_outputs": "Run only nodes with an output that is not there yet.",
+    "max_concurrent": "Workers at a time; 0 for as many as there are processors.",
+    "log_level": "Lowest level of the nodes' log records that reach Dagster.",
+    "worker": "Settings of every worker of this run, over those of its client.",
+    "client": "Which of the clients of dagster.yml runs the nodes.",
+}
+
+
+def launchpad_resource(
+    manifest: Manifest, resource: KedroPipesResource, clients: Collection[str] = ()
+) -> dg.ResourceDefinition:
+    """Return the resource with a configuration that is typed from a manifest.
+
+    Args:
+        manifest: Gives the parameters, with their types and defaults, and the versioned datasets.
+        resource: What is used where a run says nothing.
+        clients: Names of the clients that a run may choose from.
+    """
+    tree = parameter_tree(manifest.parameters)
+
+    def start(context: dg.InitResourceContext) -> Iterator[KedroPipesResource]:
+        config = dict(context.resource_config or {})
+        # What equals its default was filled in by Dagster: sent along, it would win over what
+        # another Kedro environment says.
+        given = without_defaults(config.pop("parameters", {}), tree)
+        if "client" in config:
+            config["client_name"] = config.pop("client")
+        with resource.process_config_and_initialize_cm() as ready:
+            parameters = _merged(ready.parameters, given)
+            yield ready.model_copy(update={**config, "parameters": parameters})
+
+    return dg.ResourceDefinition(
+        resource_fn=start,
+        config_schema=dg.Field(dg.Shape(_fields(manifest, tree, clients))),
+        description="Runs Kedro nodes out of process.",
+    )
+
+
+def resource_key(index: AssetIndex) -> str:
+    """Return the name under which a project's resource is bound: `kedro`, after its prefix."""
+    return index.name_for(RESOURCE_KEY)
+
+
+def run_config(index: AssetIndex, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run configuration that gives a project's resource some settings."""
+    return {"resources": {resource_key(index): {"config": dict(settings)}}} if settings else {}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested parameters, as Kedro merges runtime parameters over its own."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _fields(
+    manifest: Manifest, tree: Mapping[str, Branch], clients: Collection[str]
+) -> dict[str, dg.Field]:
+    kinds: dict[str, Any] = {
+        "env": dg.Noneable(dg.String),
+        "load_versions": dg.Shape(
+            {name: dg.Field(dg.String, is_required=False) for name in _versioned(manifest)}
+        ),
+        "only_missing_outputs": dg.Bool,
+        "max_concurrent": dg.Int,
+        "log_level": _LOG_LEVEL,
+        "worker": dg.Shape(_WORKER),
+    }
+    if clients:
+        names = [dg.EnumValue(name) for name in sorted(clients)]
+        kinds["client"] = dg.Enum(f"client_of_{manifest.project.package_name}", names)
+    fields = {
+        name: dg.Field(kind, is_required=False, description=_DESCRIPTIONS[name])
+        for name, kind in kinds.items()
+    }
+    # Not marked as optional: only then does Dagster fill in the defaults for a person to edit.
+    fields["parameters"] = dg.Field(_shape(tree), description=_DESCRIPTIONS["parameters"])
+    return fields
+
+
+def _versioned(manifest: Manifest) -> list[str]:
+    return sorted({strip_transcoding(each.name) for each in manifest.datasets if each.versioned})
+
+
+def _shape(tree: Mapping[str, Branch]) -> dg.Shape:
+    return dg.Shape({key: _parameter_field(branch) for key, branch in tree.items()})
+
+
+def _parameter_field(branch: Branch) -> dg.Field:
+    parameter = branch.parameter
+    if branch.children:
+        return dg.Field(_shape(branch.children))
+    kind = _LEAVES.get(parameter.type, dg.Noneable(dg.Any))
+    if parameter.value is None or parameter.type == "other":
+        said = f"Default: {parameter.value}" if parameter.value is not None else None
+        return dg.Field(kind, is_required=False, description=said)
+    return dg.Field(kind, default_value=parameter.value, is_required=False)

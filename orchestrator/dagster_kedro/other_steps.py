@@ -1,0 +1,79 @@
+"""What the other steps of this run have made, and what they still need of this one.
+
+A run has several steps of one project where each group is a step of its own, where a user
+defines several multi-assets, or where Dagster splits one around a foreign asset. Reads Dagster's
+event log, writes nothing.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+from kedro_manifest.graph import inputs_of, outputs_of
+from kedro_manifest.planning import Plan
+
+from dagster_kedro.attempts import STAGED_AT, VERSION, materializations
+from dagster_kedro.index import AssetIndex
+
+
+class OtherSteps:
+    """The run as one of its steps sees it.
+
+    Args:
+        context: The step's.
+        index: Of the project's assets.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, index: AssetIndex) -> None:
+        self._context = context
+        self._index = index
+        self._own = context.assets_def.keys
+        self.has_any = not self._keys_of_run() <= self._own
+
+    def staged(self) -> dict[str, str]:
+        """Return the in-memory datasets that they have staged, and where."""
+        return self._told(STAGED_AT)
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions that they have saved, by dataset."""
+        return self._told(VERSION)
+
+    def wanted(self, plan: Plan) -> set[str]:
+        """Return the datasets of a plan that nodes of other steps read."""
+        graph = self._index.graph
+        made = {name for node in plan.nodes for name in outputs_of(graph.nodes[node])}
+        return {
+            name
+            for node in graph.nodes.values()
+            if not self._own.intersection(self._index.keys_of(node))
+            for name in inputs_of(node)
+            if name in made
+        }
+
+    def are_done(self) -> bool:
+        """Tell whether every asset of the run is materialized: this step is the last one then.
+
+        Of two steps that end together, each has told Dagster of its assets before it asks, so at
+        least one of them sees that all is done.
+        """
+        made = {key for key, _ in materializations(self._context, self._context.run_id)}
+        return self._keys_of_run() <= made
+
+    def _told(self, name: str) -> dict[str, str]:
+        if not self.has_any:
+            return {}
+        told: dict[str, str] = {}
+        for key, metadata in materializations(self._context, self._context.run_id):
+            if key in self._index.by_key and key not in self._own and name in metadata:
+                told[self._index.by_key[key].name] = str(metadata[name].value)
+        return told
+
+    def _keys_of_run(self) -> set[dg.AssetKey]:
+        """Return the project's assets that this run is to make."""
+        selected = self._context.run.asset_selection
+        layer = self._context.job_def.asset_layer
+        keys = selected if selected is not None else layer.executable_asset_keys
+        return {key for key in keys if self._is_made_here(key)}
+
+    def _is_made_here(self, key: dg.AssetKey) -> bool:
+        asset = self._index.by_key.get(key)
+        return asset is not None and not asset.is_external
