@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -103,8 +104,8 @@ class KedroRun:
             self._context.log.warning(warning)
         yield from self._kept_results()
         scheduler = GroupScheduler(self.plan, self._settings.max_concurrent)
-        outcomes = logged(self._context, scheduler.outcomes(self._run_group))
-        yield from self._in_order(outcomes) if self._there else outcomes
+        with closing(logged(self._context, scheduler.outcomes(self._run_group))) as outcomes:
+            yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
         self._remove_staged()
 
@@ -224,13 +225,19 @@ class KedroRun:
         }
 
 
-def logged(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> Iterator[Any]:
-    """Write the log lines among some outcomes to the run's log; yield the rest."""
-    for outcome in outcomes:
-        if isinstance(outcome, LogLine):
-            context.log.log(outcome.level.upper(), outcome.message)
-        else:
-            yield outcome
+def logged(
+    context: dg.AssetExecutionContext, outcomes: Generator[Outcome, None, None]
+) -> Generator[Any, None, None]:
+    """Write the log lines among some outcomes to the run's log; yield the rest.
+
+    Whatever ends this, an interrupt in the middle of a line too, closes the outcomes.
+    """
+    with closing(outcomes):
+        for outcome in outcomes:
+            if isinstance(outcome, LogLine):
+                context.log.log(outcome.level.upper(), outcome.message)
+            else:
+                yield outcome
 
 
 def pipes_context(

@@ -7,8 +7,7 @@ one queue, so that only that thread talks to Dagster. Knows groups and outcomes,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator
 from queue import SimpleQueue
 from typing import Any
 
@@ -51,38 +50,48 @@ class GroupScheduler:
         self.failures: list[GroupFailure] = []
         self.not_started: list[Group] = []
 
-    def outcomes(self, run_group: RunGroup) -> Iterator[Any]:
+    def outcomes(self, run_group: RunGroup) -> Generator[Any, None, None]:
         """Yield what the groups emit, live; returns when none is running and none can start.
 
-        Closing the iterator, or an interrupt that is raised in it, stops every worker first.
+        Closing the iterator, or an interrupt that is raised in it, stops every worker first. Who
+        iterates has to close it (`contextlib.closing`): an interrupt may as well be raised there.
         """
         waiting = {group.name: group for group in self._plan.groups}
+        running: dict[str, threading.Thread] = {}
         done: set[str] = set()
-        running = 0
-        with ThreadPoolExecutor(self._max_concurrent, "kedro-group") as pool:
-            try:
-                while True:
-                    for group in self._ready(waiting, done):
-                        del waiting[group.name]
-                        pool.submit(self._run, run_group, group)
-                        running += 1
-                    if running == 0:
-                        break
-                    item = self._queue.get()
-                    if not isinstance(item, _Ended):
-                        yield item
-                        continue
-                    running -= 1
-                    if item.error is None:
-                        done.add(item.group.name)
-                    else:
-                        self.failures.append(GroupFailure(item.group, item.error))
-            finally:
-                self._stop.set()
+        try:
+            while True:
+                for group in self._ready(waiting, done)[: self._max_concurrent - len(running)]:
+                    del waiting[group.name]
+                    running[group.name] = self._start(run_group, group)
+                if not running:
+                    break
+                item = self._queue.get()
+                if not isinstance(item, _Ended):
+                    yield item
+                    continue
+                del running[item.group.name]
+                if item.error is None:
+                    done.add(item.group.name)
+                else:
+                    self.failures.append(GroupFailure(item.group, item.error))
+        finally:
+            self._stop.set()
+            for thread in running.values():
+                thread.join()
         self.not_started = list(waiting.values())
 
     def _ready(self, waiting: dict[str, Group], done: set[str]) -> list[Group]:
         return [group for group in waiting.values() if done.issuperset(group.upstream)]
+
+    def _start(self, run_group: RunGroup, group: Group) -> threading.Thread:
+        # A daemon: should nobody close the iterator, the process must end all the same, and its
+        # end ends the workers. The threads of a pool would keep it alive, and them with it.
+        thread = threading.Thread(
+            target=self._run, args=(run_group, group), name=f"kedro-{group.name}", daemon=True
+        )
+        thread.start()
+        return thread
 
     def _run(self, run_group: RunGroup, group: Group) -> None:
         error: BaseException | None = None

@@ -174,7 +174,7 @@ def location(request, server, finished_run):
     assert made.leftovers() == []
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "hang_deaf"])
+@pytest.mark.parametrize("behaviour", ["hang", "hang_talking", "hang_deaf"])
 def test_cancel(location, behaviour):
     """Cancelling ends the worker and all that it started, deaf ones too, soon after the grace."""
     run_id = location.launch(behaviour=behaviour)

@@ -144,6 +144,15 @@ def hang(_):
 
 
 @behaviour
+def hang_talking(_):
+    """Log without end, so that the orchestrator is nearly always writing a line."""
+    _say("hanging")
+    while True:
+        logger.info("still here")
+        time.sleep(0.001)
+
+
+@behaviour
 def hang_deaf(_):
     """Ignore every polite request, with a child and a grandchild that do so too."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
