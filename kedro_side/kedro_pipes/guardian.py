@@ -9,6 +9,7 @@ end, and then ends the worker's whole process group. Must not import kedro.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from kedro_manifest.invocation import CONTROL_VARIABLE, GRACE_VARIABLE
 
 _DEFAULT_GRACE_S = 5.0
 _POLL_S = 0.05
+_PR_SET_PDEATHSIG = 1
 
 
 def start_guardian() -> None:
@@ -39,6 +41,17 @@ def start_guardian() -> None:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(descriptor)
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux for a signal when the orchestrator dies: for when the guardian was killed too.
+
+    The signal comes when the thread that started the worker ends; our clients start a worker in
+    the thread that waits for it. It does not reach what the worker has started.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _guard(control: int, group: int, grace_s: float) -> None:

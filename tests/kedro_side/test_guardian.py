@@ -58,9 +58,16 @@ def orchestrator(tmp_path):
     process.wait()
 
 
-def test_nothing_outlives_the_orchestrator(orchestrator):
-    """The guardian ends the worker as soon as its control pipe has ended."""
+@pytest.mark.parametrize("guardian", ["lives", "was killed"])
+def test_nothing_outlives_the_orchestrator(orchestrator, guardian):
+    """The guardian ends the worker; if it was killed, the parent-death signal does."""
     process, living = orchestrator
+    if guardian == "was killed":
+        (its_id,) = (
+            number for number, line in living().items() if "-m kedro_pipes.guardian" in line
+        )
+        os.kill(its_id, signal.SIGKILL)
+        assert wait_until(lambda: len(living()) == 2)
     process.kill()
     process.wait()
 
