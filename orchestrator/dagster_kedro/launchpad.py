@@ -27,7 +27,7 @@ _LEAVES: dict[str, Any] = {
     "integer": dg.Noneable(dg.Int),
     "number": dg.Noneable(dg.Float),
     "boolean": dg.Noneable(dg.Bool),
-    "array": dg.Noneable(dg.Array(dg.Any)),
+    "array": dg.Noneable(dg.Array(dg.Noneable(dg.Any))),
     "object": dg.Permissive(),
 }
 """What may stand for each type of parameter; null may stand for any, as in Kedro."""
@@ -130,7 +130,9 @@ def _fields(
 
 
 def _versioned(manifest: Manifest) -> list[str]:
-    return sorted({strip_transcoding(each.name) for each in manifest.datasets if each.versioned})
+    """Return the datasets that have versions; a transcoded one may be named in either form."""
+    full = {each.name for each in manifest.datasets if each.versioned}
+    return sorted(full | {strip_transcoding(name) for name in full})
 
 
 def _shape(tree: Mapping[str, Branch]) -> dg.Shape:

@@ -13,7 +13,7 @@ PARAMETERS = [
     Parameter(name="test-share", type="number", value=0.5),
     Parameter(name="a.b", type="string", value="x"),
     Parameter(name="nothing", type="null"),
-    Parameter(name="columns", type="array", value=[1, "a"]),
+    Parameter(name="columns", type="array", value=[1, "a", None]),
     Parameter(name="extras", type="object"),
     Parameter(name="codes", type="object"),
     Parameter(name="codes.1", type="string", value="one", integer_key=True),
@@ -31,7 +31,8 @@ def start(manifest, node):
         described = manifest(
             node("train", ["raw"], ["model"]),
             datasets=[
-                Dataset(name="model", type="pickle.PickleDataset", kind="file", versioned=True)
+                Dataset(name="model", type="pickle.PickleDataset", kind="file", versioned=True),
+                Dataset(name="x@one", type="pickle.PickleDataset", kind="file", versioned=True),
             ],
             parameters=PARAMETERS,
         )
@@ -61,7 +62,7 @@ def start(manifest, node):
         {"a.b": "y"},
         {"nothing": [1, {"k": None}]},
         {"columns": None},
-        {"columns": ["b"]},
+        {"columns": ["b", None]},
         {"extras": {"any": {"thing": 1}}},
         {"codes": {"1": "uno"}},
         {"token": "t"},
@@ -118,7 +119,7 @@ def test_settings_of_one_run(start):
         {
             "env": "prod",
             "client": "big-machine",
-            "load_versions": {"model": "2026-01-01T00.00.00.000Z"},
+            "load_versions": {"model": "2026-01-01T00.00.00.000Z", "x@one": "v", "x": "v"},
             "only_missing_outputs": True,
             "max_concurrent": 2,
             "log_level": "DEBUG",
@@ -133,5 +134,5 @@ def test_settings_of_one_run(start):
         ready.max_concurrent,
         ready.log_level,
     )
-    assert {"model": "2026-01-01T00.00.00.000Z"} == ready.load_versions
+    assert {"model", "x@one", "x"} == ready.load_versions.keys()
     assert {"python": "/opt/python", "env": {"A": "b"}, "timeout_s": 60.0} == ready.worker
