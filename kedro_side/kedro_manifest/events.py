@@ -52,6 +52,8 @@ class NodeFailed(Event, frozen=True, kw_only=True):
     phase: str
     """`load`, `compute` or `save`."""
     dataset: str | None = None
+    among: list[str] = []
+    """Where several datasets were saved at the same time: those of which it was one."""
     error_type: str
     message: str
     traceback: str

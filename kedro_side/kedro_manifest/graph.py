@@ -41,6 +41,11 @@ class PipelineGraph:
         entry = self.datasets.get(dataset)
         return entry is None or entry.kind == "memory"
 
+    def unpicklable(self, dataset: str) -> str | None:
+        """Say why an in-memory dataset can hardly be pickled; None if nothing is known of it."""
+        entry = self.datasets.get(dataset)
+        return entry.unpicklable if entry is not None else None
+
     def free_inputs(self) -> list[str]:
         """Datasets that nodes read and none writes, sorted."""
         read = {name for node in self.nodes.values() for name in inputs_of(node)}

@@ -56,14 +56,23 @@ class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):
     on_cycle: OnCycle = "widen"
     """What to do with groups that would wait for each other."""
 
-    def is_staged(self, dataset: str) -> bool:
-        """Tell whether an in-memory dataset may cross between processes."""
+    def may_stage(self, dataset: str) -> bool:
+        """Tell whether a dataset of this name may cross between processes."""
         matching = [name for name in self.memory_by_dataset if fnmatchcase(dataset, name)]
         if dataset in self.memory_by_dataset:
             return self.memory_by_dataset[dataset] == "stage"
         if matching:
             return self.memory_by_dataset[max(matching, key=_specificity)] == "stage"
         return self.memory_datasets == "stage"
+
+
+def is_staged(graph: PipelineGraph, policy: GroupPolicy, dataset: str) -> bool:
+    """Tell whether an in-memory dataset crosses between processes where it has to.
+
+    What can hardly be pickled does not, unless it is asked for by its own name.
+    """
+    named = dataset in policy.memory_by_dataset
+    return policy.may_stage(dataset) and (named or graph.unpicklable(dataset) is None)
 
 
 def _specificity(pattern: str) -> tuple[int, str]:

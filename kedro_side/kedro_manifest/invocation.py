@@ -43,6 +43,12 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     nodes: list[str]
     pipelines: list[str]
     """Registered pipelines that together hold the nodes; the worker loads these only."""
+    load_all: bool = False
+    """True where it is known that these cannot be loaded without the others."""
+    runner: Literal["sequential", "thread"] = "sequential"
+    """Kedro's runner."""
+    is_async: bool = False
+    """Whether that loads and saves datasets in threads."""
     kedro_run_id: str
     """Kedro's run id and save version, in Kedro's timestamp format."""
     dagster_run_id: str

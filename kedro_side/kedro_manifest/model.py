@@ -67,6 +67,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     credentials: str | None = None
     """Name of the entry in `credentials.yml`, never its content."""
+    unpicklable: str | None = None
+    """Of what is in memory: why the store's backend can hardly pickle it, told of the node that
+    writes it, such as `returns a lambda`. None where nothing speaks against it."""
 
 
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,9 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     nodes: list[str] = []
     """Node names, sorted."""
+    loads_alone: bool | None = None
+    """Whether Kedro gives the same nodes when it is asked for this pipeline alone; None where it
+    cannot be asked (before Kedro 1.5, `__default__`) or was not."""
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 from kedro_manifest.components import strong_components
 from kedro_manifest.errors import GroupCycleError
 from kedro_manifest.graph import PipelineGraph, inputs_of, sort_topologically
-from kedro_manifest.grouping import GroupPolicy, Label, label_nodes
+from kedro_manifest.grouping import GroupPolicy, Label, is_staged, label_nodes
 from kedro_manifest.names import strip_transcoding
 
 _KEEP_APART = GroupPolicy()
@@ -90,7 +90,7 @@ def _joined_by_data(
     for name in sorted(chosen):
         for dataset in inputs_of(graph.nodes[name]):
             producer = graph.producers.get(dataset)
-            in_memory = graph.is_memory(dataset) and not policy.is_staged(dataset)
+            in_memory = graph.is_memory(dataset) and not is_staged(graph, policy, dataset)
             if producer in chosen and in_memory:
                 joined.setdefault(dataset, []).append((producer, name))
             # A checkpoint confirmed by another process than the one that loaded it

@@ -17,8 +17,8 @@ from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.grouping import GroupPolicy
 from kedro_manifest.model import Manifest
-from kedro_manifest.orchestration.root import orchestration_of
-from kedro_manifest.planning import Plan, plan_groups
+from kedro_manifest.orchestration.root import Orchestration, orchestration_of
+from kedro_manifest.planning import Group, Plan, plan_groups
 from kedro_manifest.preflight_data import REMOTE_CLIENTS
 
 ORCHESTRATION_FILE = "dagster.yml"
@@ -72,6 +72,8 @@ def check_groups(
         )
         return
     yield from _check_plan(graph, plan, policy, places)
+    yield from _check_settings(orchestration, plan)
+    yield from _check_staged(graph, plan, orchestration.store.backend, places)
     remote = sorted(REMOTE_CLIENTS.intersection(clients))
     if plan.staged and remote and _LOCAL_URL.match(orchestration.store.url):
         yield Finding(
@@ -107,10 +109,13 @@ def _check_plan(
 ) -> Iterator[Finding]:
     for group in plan.groups:
         # What stands in dagster.yml by its own name is meant; so are groups that were asked for.
+        # What may be staged, and is here all the same, can hardly be pickled.
         unsaid = [
             name
             for name in group.joined_by
-            if graph.is_memory(name) and name not in policy.memory_by_dataset
+            if graph.is_memory(name)
+            and name not in policy.memory_by_dataset
+            and not policy.may_stage(name)
         ]
         if unsaid and (group.label is None or group.label.kind == "node"):
             yield Finding(
@@ -130,3 +135,41 @@ def _check_plan(
             message=warning,
             cure="Group otherwise, or stage what binds them; `on_cycle: refuse` makes it an error.",
         )
+
+
+def _check_settings(orchestration: Orchestration, plan: Plan) -> Iterator[Finding]:
+    """Find groups that became one and say different things of their worker."""
+    for error in filter(None, (_contradiction(orchestration, each) for each in plan.groups)):
+        yield Finding(
+            severity="error",
+            code="groups",
+            place=f"{ORCHESTRATION_FILE}: {error.place}",
+            message=str(error),
+            cure=error.hint or "Mend the entry.",
+        )
+
+
+def _contradiction(orchestration: Orchestration, group: Group) -> OrchestrationError | None:
+    try:
+        orchestration.settings_of_group(group.explicit)
+    except OrchestrationError as error:
+        return error
+    return None
+
+
+def _check_staged(
+    graph: PipelineGraph, plan: Plan, backend: str, places: Places
+) -> Iterator[Finding]:
+    """Find what crosses because it was asked for by name, and can hardly be pickled."""
+    for name in plan.staged:
+        reason = graph.unpicklable(name)
+        if reason is not None:
+            node = graph.producers[name]
+            yield Finding(
+                severity="warning",
+                code="unpicklable",
+                place=places.node(node),
+                message=f"'{name}' is to be staged, but node '{node}' {reason}, which {backend} "
+                "cannot pickle.",
+                cure=f"Keep its nodes together: `memory_datasets: {{{name}: group}}`.",
+            )

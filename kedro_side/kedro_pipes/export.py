@@ -20,13 +20,21 @@ from kedro.framework.context import KedroContext
 from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.codec import content_hash
-from kedro_manifest.errors import DuplicateNameError, KedroPipesError, UnknownNameError
+from kedro_manifest.errors import (
+    DuplicateNameError,
+    KedroPipesError,
+    OrchestrationError,
+    UnknownNameError,
+)
 from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.model import Manifest, Node, Pipeline, Project
+from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
+from kedro_manifest.orchestration.placement import Store
+from kedro_manifest.orchestration.root import read_orchestration
 
 from kedro_pipes.catalog_entries import CatalogEntries
 from kedro_pipes.node_source import SourceReader
 from kedro_pipes.parameters import describe_parameters
+from kedro_pipes.picklability import doubt_output
 from kedro_pipes.project_loading import (
     OpenedProject,
     first_line,
@@ -35,6 +43,7 @@ from kedro_pipes.project_loading import (
     open_project,
 )
 from kedro_pipes.redaction import public_json
+from kedro_pipes.registry_probe import probe_registry
 from kedro_pipes.scrubbing import known_secrets, scrub_manifest
 
 ORCHESTRATION_PATTERNS = ["dagster*", "dagster*/**", "**/dagster*"]
@@ -119,11 +128,22 @@ def open_live_project(
     return LiveProject(project=project, context=context, pipelines=chosen, env=env)
 
 
-def describe_project(live: LiveProject, *, parameter_values: bool = True) -> Manifest:
-    """Return the manifest of a loaded project; whether its nodes have an order is not asked."""
-    nodes = _describe_nodes(live.pipelines, SourceReader(live.project.path))
+def describe_project(
+    live: LiveProject, *, parameter_values: bool = True, probe: bool = True
+) -> Manifest:
+    """Return the manifest of a loaded project; whether its nodes have an order is not asked.
+
+    Args:
+        live: The project.
+        parameter_values: False leaves the parameters' default values out.
+        probe: False leaves out which pipelines Kedro can load alone.
+    """
+    sources = SourceReader(live.project.path)
+    nodes = _describe_nodes(live.pipelines, sources)
     loader = live.context.config_loader
     catalog = read_config(loader, "catalog", required=True)
+    orchestration = _read_orchestration(loader)
+    datasets = CatalogEntries(catalog).describe(_dataset_names(nodes))
     manifest = Manifest(
         project=Project(
             name=live.project.name,
@@ -132,18 +152,55 @@ def describe_project(live: LiveProject, *, parameter_values: bool = True) -> Man
             python_version=".".join(platform.python_version_tuple()[:2]),
             env=live.env,
         ),
-        pipelines=[
-            Pipeline(name=name, nodes=sorted({node.name for node in pipeline.nodes}))
-            for name, pipeline in sorted(live.pipelines.items())
-        ],
+        pipelines=_describe_pipelines(live.pipelines, probe=probe),
         nodes=nodes,
-        datasets=CatalogEntries(catalog).describe(_dataset_names(nodes)),
+        datasets=_doubt_datasets(datasets, live.pipelines, sources, _backend(orchestration)),
         parameters=describe_parameters(read_config(loader, "parameters"), values=parameter_values),
         parameter_values=parameter_values,
-        orchestration=_read_orchestration(loader),
+        orchestration=orchestration,
     )
     public = scrub_manifest(manifest, known_secrets(read_config(loader, "credentials"), catalog))
     return msgspec.structs.replace(public, content_hash=content_hash(public))
+
+
+def _describe_pipelines(chosen: Mapping[str, KedroPipeline], *, probe: bool) -> list[Pipeline]:
+    alone = probe_registry(chosen) if probe else {}
+    return [
+        Pipeline(
+            name=name,
+            nodes=sorted({node.name for node in pipeline.nodes}),
+            loads_alone=alone.get(name),
+        )
+        for name, pipeline in sorted(chosen.items())
+    ]
+
+
+def _doubt_datasets(
+    datasets: list[Dataset],
+    pipelines: Mapping[str, KedroPipeline],
+    sources: SourceReader,
+    backend: str,
+) -> list[Dataset]:
+    """Say of what is in memory why it can hardly be pickled, as far as its node tells."""
+    in_memory = {dataset.name for dataset in datasets if dataset.kind == "memory"}
+    doubts: dict[str, str | None] = {}
+    for node in {node.name: node for each in pipelines.values() for node in each.nodes}.values():
+        for name in in_memory.intersection(node.outputs):
+            text = sources.read(node.func).text
+            doubts[name] = doubt_output(node.func, text, node.outputs, name, backend)
+    return [
+        msgspec.structs.replace(dataset, unpicklable=doubts[dataset.name])
+        if doubts.get(dataset.name)
+        else dataset
+        for dataset in datasets
+    ]
+
+
+def _backend(orchestration: dict[str, Any]) -> str:
+    try:
+        return read_orchestration(orchestration).store.backend
+    except OrchestrationError:
+        return Store().backend  # Told where somebody uses it, and by `check`.
 
 
 def _choose(

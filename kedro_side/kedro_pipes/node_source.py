@@ -25,6 +25,8 @@ class FunctionSource(msgspec.Struct, frozen=True, kw_only=True):
     doc: str | None = None
     location: SourceLocation | None = None
     hash: str | None = None
+    text: str | None = None
+    """As it is written, decorators included; not for the manifest."""
 
 
 class SourceReader:
@@ -55,12 +57,13 @@ class SourceReader:
         except (OSError, TypeError, IndexError, SyntaxError):
             # Built in, typed at a prompt, or changed on disk since it was imported.
             return FunctionSource(function=qualified_name(definition), doc=doc or None)
-        path = self._relative_path(file)
+        path, text = self._relative_path(file), "".join(lines)
         return FunctionSource(
             function=qualified_name(definition),
             doc=doc or None,
             location=SourceLocation(path=path, line=line) if path else None,
-            hash=hashlib.sha256("".join(lines).encode()).hexdigest(),
+            hash=hashlib.sha256(text.encode()).hexdigest(),
+            text=text,
         )
 
     def _find(self, definition: Any) -> tuple[str | None, list[str], int]:

@@ -34,6 +34,16 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     kind: EdgeKind
 
 
+class Unpicklable(msgspec.Struct, frozen=True, kw_only=True):
+    """An in-memory dataset that is not staged, although it may be."""
+
+    dataset: str
+    node: str
+    """The node that writes it."""
+    reason: str
+    """What speaks against pickling it, told of the node."""
+
+
 class GroupView(msgspec.Struct, frozen=True, kw_only=True):
     """What one process runs, and why these nodes share it."""
 
@@ -44,6 +54,8 @@ class GroupView(msgspec.Struct, frozen=True, kw_only=True):
     """What nodes of it were grouped by, if more than one of them was."""
     in_memory: list[str]
     """Datasets that cannot leave the process."""
+    unpicklable: list[Unpicklable] = []
+    """Those of them that would be staged, if they could be pickled."""
     confirmed: list[str]
     """Incremental datasets that are loaded and confirmed here."""
     between: list[str]
@@ -101,7 +113,7 @@ def view_plan(
         selected=[name for name in plan.nodes if name in chosen],
         added=added,
         saved_besides=_persisted(graph, _outputs(graph, added)),
-        groups=[_view_group(graph, group, labels) for group in plan.groups],
+        groups=[_view_group(graph, group, labels, policy) for group in plan.groups],
         edges=_edges(graph, plan),
         staged=plan.staged,
         warnings=plan.warnings,
@@ -118,8 +130,12 @@ def describe_reason(group: GroupView) -> str:
     if len(group.nodes) == 1:
         return ""
     reasons = [str(label) for label in group.labels]
-    if group.in_memory:
-        reasons.append(f"in memory: {', '.join(group.in_memory)}")
+    doubted = [each.dataset for each in group.unpicklable]
+    if in_memory := [name for name in group.in_memory if name not in doubted]:
+        reasons.append(f"in memory: {', '.join(in_memory)}")
+    if group.unpicklable:
+        told = [f"{each.dataset} ({each.node} {each.reason})" for each in group.unpicklable]
+        reasons.append(f"cannot be pickled: {', '.join(told)}")
     if group.confirmed:
         reasons.append(f"loaded and confirmed: {', '.join(group.confirmed)}")
     if group.between:
@@ -170,7 +186,9 @@ def _filters(wanted: NodeFilter) -> dict[str, list[str]]:
     return filters
 
 
-def _view_group(graph: PipelineGraph, group: Group, labels: Mapping[str, Label]) -> GroupView:
+def _view_group(
+    graph: PipelineGraph, group: Group, labels: Mapping[str, Label], policy: GroupPolicy
+) -> GroupView:
     shared = Counter(labels[name] for name in group.nodes)
     bound = {name for name in group.nodes if shared[labels[name]] > 1}
     in_memory = [name for name in group.joined_by if graph.is_memory(name)]
@@ -182,6 +200,11 @@ def _view_group(graph: PipelineGraph, group: Group, labels: Mapping[str, Label])
         upstream=group.upstream,
         labels=sorted((each for each, size in shared.items() if size > 1), key=str),
         in_memory=in_memory,
+        unpicklable=[
+            Unpicklable(dataset=name, node=graph.producers[name], reason=reason)
+            for name in in_memory
+            if policy.may_stage(name) and (reason := graph.unpicklable(name))
+        ],
         confirmed=[name for name in group.joined_by if name not in in_memory],
         between=_between(graph, group, bound),
         loads=_persisted(graph, read - written),

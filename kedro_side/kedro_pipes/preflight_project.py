@@ -5,16 +5,12 @@ Makes no dataset and runs no node. Credentials are compared by name; no value is
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import os
 import re
-import textwrap
-import typing
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,6 @@ import fsspec
 import kedro
 import msgspec
 from kedro.framework.startup import _get_project_metadata
-from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.errors import KedroPipesError, OrchestrationError
 from kedro_manifest.findings import Finding, Places, list_names, sort_findings
 from kedro_manifest.graph import PipelineGraph
@@ -44,14 +39,6 @@ from kedro_pipes.project_loading import first_line
 from kedro_pipes.redaction import redact_text, redact_uri
 from kedro_pipes.staging import absolute_url
 
-_UNPICKLABLE = frozenset(
-    {
-        *("Iterator", "Generator", "AsyncIterator", "AsyncGenerator", "Connection", "Cursor"),
-        *("Engine", "Session", "SparkSession", "IO", "TextIO", "BinaryIO", "TextIOWrapper"),
-        *("Lock", "Thread", "socket", "ModuleType", "DuckDBPyConnection", "DuckDBPyRelation"),
-    }
-)
-_NEEDS_CLOUDPICKLE = frozenset({"Callable", "FunctionType", "LambdaType"})
 _CONFIGURATION_ENDS = frozenset({".yml", ".yaml", ".json"})
 _TOP_KEY = re.compile(r"^(?:\"([^\"]+)\"|'([^']+)'|([^\s#\"'][^:]*?))\s*:(?:\s|$)", re.MULTILINE)
 _QUIET_PLUGINS = ("kedro.", "kedro_telemetry", "kedro_pipes")
@@ -70,7 +57,7 @@ def check_project(*, clients: Collection[str] = (), **options: Any) -> list[Find
     """
     live = open_live_project(**options)
     unreadable = list(_check_readable_credentials(live))
-    manifest = describe_project(live, parameter_values=False)
+    manifest = describe_project(live, parameter_values=False, probe=False)
     files = locate_entries(live)
     places = Places(manifest, files)
     findings = check_manifest(manifest, clients=clients, catalog_files=files)
@@ -210,9 +197,7 @@ def _check_staging(live: LiveProject, manifest: Manifest, places: Places) -> Ite
     if staged or "store" in manifest.orchestration:
         yield from _check_store(orchestration.store, live.project.path)
         yield from _check_backend(orchestration.store)
-    nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
-    for node in nodes.values():
-        yield from _check_outputs(node, staged, orchestration.store, places)
+    yield from _check_generators(live, staged, places)
 
 
 def _staged(manifest: Manifest) -> list[str]:
@@ -271,93 +256,19 @@ def _check_backend(store: Store) -> Iterator[Finding]:
         )
 
 
-def _check_outputs(
-    node: KedroNode, staged: Collection[str], store: Store, places: Places
+def _check_generators(
+    live: LiveProject, staged: Collection[str], places: Places
 ) -> Iterator[Finding]:
-    """Find outputs that are to be staged, and whose function says that they cannot be."""
-    crossing = [name for name in node.outputs if strip_transcoding(name) in staged]
-    if not crossing:
-        return
-    function = _written(node.func)
-    if inspect.isgeneratorfunction(function):
-        yield Finding(
-            severity="warning",
-            code="generator",
-            place=places.node(node.name),
-            message=f"Node '{node.name}' yields chunks, and {list_names(crossing)} keeps the last "
-            "one only, in memory and staged alike.",
-            cure="Give it a catalog entry that appends, or return the whole.",
-        )
-        return
-    for name in crossing:
-        if reason := _unpicklable(function, node.outputs, name, store.backend):
+    """Find nodes that yield chunks into data that is to be staged."""
+    nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
+    for node in nodes.values():
+        crossing = [name for name in node.outputs if strip_transcoding(name) in staged]
+        if crossing and inspect.isgeneratorfunction(node.func):
             yield Finding(
                 severity="warning",
-                code="unpicklable",
+                code="generator",
                 place=places.node(node.name),
-                message=f"'{name}' is to be staged, but node '{node.name}' {reason}, which "
-                f"{store.backend} cannot pickle.",
-                cure=f"Keep its nodes together: `memory_datasets: {{{name}: group}}`.",
+                message=f"Node '{node.name}' yields chunks, and {list_names(crossing)} keeps the last "
+                "one only, in memory and staged alike.",
+                cure="Give it a catalog entry that appends, or return the whole.",
             )
-
-
-def _written(function: Callable[..., Any]) -> Callable[..., Any]:
-    while isinstance(function, partial):
-        function = function.func
-    unwrapped: Callable[..., Any] = inspect.unwrap(function)
-    return unwrapped
-
-
-def _unpicklable(
-    function: Callable[..., Any], outputs: Collection[str], name: str, backend: str
-) -> str:
-    """Return what speaks against pickling an output; empty if nothing does."""
-    refused = _UNPICKLABLE | (frozenset() if backend == "cloudpickle" else _NEEDS_CLOUDPICKLE)
-    annotation = _annotation_of(function, list(outputs), name)
-    for word in re.findall(r"\w+", _spelled(annotation)):
-        if word in refused:
-            return f"declares to return {_spelled(annotation)}"
-    return _returned(function, backend) if len(outputs) == 1 else ""
-
-
-def _annotation_of(function: Callable[..., Any], outputs: list[str], name: str) -> Any:
-    try:
-        annotation = typing.get_type_hints(function).get("return")
-    except Exception:  # noqa: BLE001 - annotations are anybody's code; unresolved ones are text
-        annotation = getattr(function, "__annotations__", {}).get("return")
-    parts = typing.get_args(annotation)
-    if typing.get_origin(annotation) is tuple and len(parts) == len(outputs) > 1:
-        return parts[outputs.index(name)]
-    return annotation
-
-
-def _spelled(annotation: Any) -> str:
-    if annotation is None or isinstance(annotation, str):
-        return annotation or ""
-    if typing.get_args(annotation) or not isinstance(annotation, type):
-        return str(annotation).replace("typing.", "").replace("collections.abc.", "")
-    return annotation.__name__
-
-
-def _returned(function: Callable[..., Any], backend: str) -> str:
-    """Look for `return lambda …`, a generator expression or a function made inside."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        return ""
-    made_inside = {
-        each.name
-        for each in ast.walk(tree)
-        if isinstance(each, ast.FunctionDef) and each is not tree.body[0]
-    }
-    for each in ast.walk(tree):
-        value = each.value if isinstance(each, ast.Return) else None
-        if isinstance(value, ast.GeneratorExp):
-            return "returns a generator"
-        if backend == "cloudpickle":
-            continue
-        if isinstance(value, ast.Lambda):
-            return "returns a lambda"
-        if isinstance(value, ast.Name) and value.id in made_inside:
-            return f"returns the inner function {value.id}"
-    return ""

@@ -2,7 +2,8 @@
 
 Kedro has no hook for "this node is finished": `after_node_run` precedes saving, a generator
 node saves chunk by chunk, and confirming comes last. With the sequential runner a node is
-finished when the next one begins or the run returns, so that is when it is reported.
+finished when the next one begins or the run returns, so that is when it is reported. With the
+thread runner it is finished when its task returns, which `running` sees.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import inspect
 import os
 import threading
-import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from kedro.framework.hooks import hook_impl
@@ -28,6 +31,9 @@ from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
 from kedro_pipes.describe import PipesMetadata, describe_saved, value
+from kedro_pipes.node_progress import NodeProgress
+
+_NODE_OF_THREAD: ContextVar[str | None] = ContextVar("kedro_pipes_node", default=None)
 
 
 class Reports(Protocol):
@@ -40,45 +46,44 @@ class Reports(Protocol):
         """Report that a selected asset is saved; the key is escaped as Pipes wants it."""
 
 
-class NodeProgress:
-    """What is known of a node that has begun."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.phase = "load"
-        self.dataset: str | None = None
-        self.began_s = time.perf_counter()
-        self.spent_s = {"load": 0.0, "compute": 0.0, "save": 0.0}
-        self.unsaved_chunks: dict[str, tuple[Any, float]] = {}
-
-    def enter(self, phase: str, dataset: str | None) -> None:
-        """Start the clock of a phase."""
-        self.phase, self.dataset, self.began_s = phase, dataset, time.perf_counter()
-
-    def leave(self) -> float:
-        """Stop the clock; return the seconds since `enter`."""
-        seconds = time.perf_counter() - self.began_s
-        self.spent_s[self.phase] += seconds
-        self.dataset = None
-        return seconds
-
-
 class NodeReporter:
-    """Kedro hooks that report nodes and datasets as they come and go."""
+    """Kedro hooks that report nodes and datasets as they come and go.
+
+    Hooks fire in threads where the runner has several, or loads and saves in them.
+    """
 
     def __init__(self, invocation: Invocation, reports: Reports) -> None:
         self._invocation = invocation
         self._reports = reports
+        self._one_by_one = invocation.runner == "sequential"
         self._catalog: Any = None
-        self._progress: NodeProgress | None = None
-        # Asynchronous loading fires the dataset hooks in pool threads.
+        self._begun: dict[str, NodeProgress] = {}
+        """Nodes that have begun and are not finished, by name."""
+        self._errors: dict[str, BaseException] = {}
+        """What each of them has raised, where that is known of each."""
         self._lock = threading.RLock()
 
     @property
     def current_node(self) -> str | None:
-        """Name of the node that is running."""
-        progress = self._progress
-        return progress.node.name if progress else None
+        """Name of the node that is running; of several, that of the thread that asks."""
+        if not self._one_by_one:
+            return _NODE_OF_THREAD.get()
+        begun = list(self._begun)
+        return begun[0] if begun else None
+
+    @contextmanager
+    def running(self, node: Node) -> Iterator[None]:
+        """Watch a node that runs beside others in this thread, up to its confirmations."""
+        token = _NODE_OF_THREAD.set(node.name)
+        try:
+            yield
+        except BaseException as error:
+            self._errors[node.name] = error
+            raise
+        else:
+            self._finish(self._begin(node))
+        finally:
+            _NODE_OF_THREAD.reset(token)
 
     @hook_impl
     def after_catalog_created(self, catalog: Any) -> None:
@@ -88,14 +93,12 @@ class NodeReporter:
     @hook_impl(tryfirst=True)
     def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
         """Start the clock."""
-        with self._lock:
-            self._begin(node).enter("load", dataset_name)
+        self._begin(node).enter("load", dataset_name)
 
     @hook_impl(tryfirst=True)
     def after_dataset_loaded(self, dataset_name: str, node: Node) -> None:
         """Report a loaded dataset; parameters are loaded too, but nobody waits for them."""
-        with self._lock:
-            seconds = self._begin(node).leave()
+        seconds = self._begin(node).leave("load", dataset_name)
         if not _is_parameter(dataset_name):
             event = DatasetLoaded(node=node.name, dataset=dataset_name, duration_s=seconds)
             self._reports.event(event)
@@ -103,65 +106,76 @@ class NodeReporter:
     @hook_impl(trylast=True)
     def before_node_run(self, node: Node) -> None:
         """Start the clock after every other hook has had its say."""
-        with self._lock:
-            self._begin(node).enter("compute", None)
+        self._begin(node).enter("compute")
 
     @hook_impl(tryfirst=True)
     def after_node_run(self, node: Node) -> None:
         """Stop the clock; the outputs are not saved yet."""
-        with self._lock:
-            self._begin(node).leave()
+        self._begin(node).leave("compute")
 
     @hook_impl(trylast=True)
     def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Start the clock."""
-        with self._lock:
-            self._begin(node).enter("save", dataset_name)
+        self._begin(node).enter("save", dataset_name)
 
     @hook_impl(tryfirst=True)
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Report a saved dataset, or keep it until the last chunk of a generator node."""
-        with self._lock:
-            progress = self._begin(node)
-            seconds = progress.leave()
-            if inspect.isgeneratorfunction(node.func):
-                earlier_s = progress.unsaved_chunks.get(dataset_name, (None, 0.0))[1]
-                progress.unsaved_chunks[dataset_name] = (data, earlier_s + seconds)
-                return
-            self._report_saved(progress, dataset_name, data, seconds)
+        progress = self._begin(node)
+        seconds = progress.leave("save", dataset_name)
+        if inspect.isgeneratorfunction(node.func):
+            earlier_s = progress.unsaved_chunks.get(dataset_name, (None, 0.0))[1]
+            progress.unsaved_chunks[dataset_name] = (data, earlier_s + seconds)
+            return
+        self._report_saved(progress, dataset_name, data, seconds)
 
     def finish(self) -> None:
-        """Report the last node as finished, once the session's run has returned."""
-        with self._lock:
-            progress, self._progress = self._progress, None
-            if progress is not None:
-                self._report_finished(progress)
+        """Report what is left as finished, once the session's run has returned."""
+        for progress in list(self._begun.values()):
+            self._finish(progress)
 
     def fail(self, error: BaseException) -> None:
-        """Report which node failed, and while doing what."""
+        """Report which node failed, and while doing what; of several, the run's reason last."""
+        failed = [
+            (progress, self._errors.get(name, error))
+            for name, progress in self._begun.items()
+            if self._one_by_one or name in self._errors
+        ]
+        self._begun.clear()
+        for progress, reason in sorted(failed, key=lambda each: each[1] is error):
+            self._report_failed(progress, reason)
+
+    def _begin(self, node: Node) -> NodeProgress:
         with self._lock:
-            progress, self._progress = self._progress, None
-        if progress is None:
-            return
+            if node.name in self._begun:
+                return self._begun[node.name]
+            if self._one_by_one:
+                self.finish()
+            progress = self._begun[node.name] = NodeProgress(node)
+            self._reports.event(NodeStarted(node=node.name))
+            return progress
+
+    def _finish(self, progress: NodeProgress) -> None:
+        self._report_finished(progress)
+        with self._lock:
+            del self._begun[progress.node.name]
+
+    def _report_failed(self, progress: NodeProgress, error: BaseException) -> None:
+        in_hand = progress.in_hand()
+        if len(in_hand) > 1:  # saved at the same time: the error quotes its dataset
+            quoted = [name for name in in_hand if str(self._dataset(name)) in str(error)]
+            in_hand = quoted if len(quoted) == 1 else in_hand
         self._reports.event(
             NodeFailed(
                 node=progress.node.name,
                 phase=progress.phase,
-                dataset=progress.dataset,
+                dataset=in_hand[0] if len(in_hand) == 1 else None,
+                among=in_hand if len(in_hand) > 1 else [],
                 error_type=type(error).__qualname__,
                 message=str(error),
                 traceback="".join(traceback.format_exception(error)),
             )
         )
-
-    def _begin(self, node: Node) -> NodeProgress:
-        progress = self._progress
-        if progress is not None and progress.node is node:
-            return progress
-        self.finish()
-        self._progress = NodeProgress(node)
-        self._reports.event(NodeStarted(node=node.name))
-        return self._progress
 
     def _report_finished(self, progress: NodeProgress) -> None:
         for name, (data, seconds) in progress.unsaved_chunks.items():

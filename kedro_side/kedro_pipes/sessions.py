@@ -11,11 +11,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from kedro.runner import AbstractRunner
 from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
@@ -37,32 +39,47 @@ def configure(project_path: Path, package_name: str) -> None:
         configure_project(package_name)
 
 
-def load_nodes(invocation: Invocation) -> dict[str, Node]:
-    """Load the registered pipelines that hold the invocation's nodes; return the nodes by name.
+class LoadedNodes(msgspec.Struct, frozen=True, kw_only=True):
+    """The invocation's nodes, as few pipelines as possible having been loaded."""
 
-    As few pipelines as possible are loaded; a node that the project no longer has is left out.
-    """
-    names = _load_only(invocation) or [*invocation.pipelines, DEFAULT_PIPELINE]
+    pipelines: list[str] | None
+    """Those that were loaded; None for all."""
+    nodes: dict[str, Node]
+    """By name; what the project no longer has is left out."""
+
+
+def load_nodes(invocation: Invocation) -> LoadedNodes:
+    """Load the registered pipelines that hold the invocation's nodes."""
+    loaded = _load_only(invocation)
+    names = loaded or [*invocation.pipelines, DEFAULT_PIPELINE]
     held = [pipelines[name].nodes for name in names if name in pipelines]
     wanted = set(invocation.nodes)
-    return {node.name: node for nodes in held for node in nodes if node.name in wanted}
+    nodes = {node.name: node for nodes in held for node in nodes if node.name in wanted}
+    return LoadedNodes(pipelines=loaded, nodes=nodes)
 
 
-def run_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
+def run_session(
+    project_path: Path,
+    invocation: Invocation,
+    loaded: LoadedNodes,
+    *,
+    hooks: list[Any],
+    runner: AbstractRunner,
+) -> None:
     """Run the invocation's nodes, with `hooks` registered beside the project's own.
 
     Raises:
         Exception: Whatever a node, a dataset or a hook raised.
     """
     if KedroServiceSession is None:
-        _run_classic_session(project_path, invocation, hooks)
+        _run_classic_session(project_path, invocation, hooks, runner)
     else:
-        _run_service_session(project_path, invocation, hooks)
+        _run_service_session(project_path, invocation, loaded, hooks, runner)
 
 
 def existing_outputs(project_path: Path, invocation: Invocation) -> list[str]:
     """Return the persisted outputs of the invocation's nodes that exist, without transcoding."""
-    outputs = {name for node in load_nodes(invocation).values() for name in node.outputs}
+    outputs = {name for node in load_nodes(invocation).nodes.values() for name in node.outputs}
     session = _open_session(project_path, invocation)
     with session:
         catalog = (
@@ -74,23 +91,31 @@ def existing_outputs(project_path: Path, invocation: Invocation) -> list[str]:
     return sorted(found)
 
 
-def _run_service_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
-    names = _load_only(invocation)
-    if names is None:
+def _run_service_session(
+    project_path: Path,
+    invocation: Invocation,
+    loaded: LoadedNodes,
+    hooks: list[Any],
+    runner: AbstractRunner,
+) -> None:
+    if loaded.pipelines is None:
         _widen_default(invocation)
     session = _open_session(project_path, invocation)
     with session:
         _register(session, hooks)
         session.run(
             run_id=invocation.kedro_run_id,
-            pipeline_names=names,
+            pipeline_names=loaded.pipelines,
             node_names=invocation.nodes,
+            runner=runner,
             load_versions=invocation.load_versions or None,
             runtime_params=invocation.runtime_params or None,
         )
 
 
-def _run_classic_session(project_path: Path, invocation: Invocation, hooks: list[Any]) -> None:
+def _run_classic_session(
+    project_path: Path, invocation: Invocation, hooks: list[Any], runner: AbstractRunner
+) -> None:
     _widen_default(invocation)
     session = _open_session(project_path, invocation)
     # Kedro's run id and save version are this session's id: the run's, not one of its own.
@@ -98,7 +123,11 @@ def _run_classic_session(project_path: Path, invocation: Invocation, hooks: list
     session._store["session_id"] = invocation.kedro_run_id  # noqa: SLF001 - `store` is a copy
     with session:
         _register(session, hooks)
-        session.run(node_names=invocation.nodes, load_versions=invocation.load_versions or None)
+        session.run(
+            node_names=invocation.nodes,
+            runner=runner,
+            load_versions=invocation.load_versions or None,
+        )
 
 
 def _open_session(project_path: Path, invocation: Invocation) -> Any:
@@ -119,9 +148,9 @@ def _load_only(invocation: Invocation) -> list[str] | None:
     """Load only the invocation's pipelines; None where that fails and all are needed.
 
     A registry composed of its own entries (`pipelines["etl"] = pipelines["a"] + …`) cannot
-    be loaded in part.
+    be loaded in part. The export has tried it, but in another environment.
     """
-    if not hasattr(pipelines, "set_requested"):  # Kedro before 1.5
+    if invocation.load_all or not hasattr(pipelines, "set_requested"):  # Kedro before 1.5
         return None
     pipelines.set_requested(invocation.pipelines)
     try:

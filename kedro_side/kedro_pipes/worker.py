@@ -27,6 +27,7 @@ from kedro_pipes.logs import ForwardingHandler
 from kedro_pipes.pinning import PinnedEntriesHook
 from kedro_pipes.pipes_context import WorkerPipesContext
 from kedro_pipes.reporting import NodeReporter, Reports
+from kedro_pipes.runners import make_runner
 from kedro_pipes.sessions import configure, existing_outputs, load_nodes, run_session
 from kedro_pipes.staging import StagingHook, remove_staged
 
@@ -111,8 +112,10 @@ def run_invocation(
     configure(project_path, invocation.package_name)
     with _forwarded_logs(invocation, reports, reporter):
         try:
-            refuse_drift(invocation, load_nodes(invocation), project_path)
-            run_session(project_path, invocation, hooks)
+            loaded = load_nodes(invocation)
+            refuse_drift(invocation, loaded.nodes, project_path)
+            runner = make_runner(invocation, reporter.running)
+            run_session(project_path, invocation, loaded, hooks=hooks, runner=runner)
         except BaseException as error:
             reporter.fail(error)
             raise

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 from kedro_manifest.errors import DuplicateNameError, UnknownNameError
 from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of
-from kedro_manifest.model import Node
+from kedro_manifest.model import Node, Pipeline
 from kedro_manifest.names import dagster_name
 
 from dagster_kedro.project import KedroProject
@@ -87,15 +87,17 @@ class AssetIndex:
             nodes.update(by_name[name])
         return nodes
 
-    def pipelines_holding(self, nodes: Iterable[str]) -> list[str]:
-        """Return registered pipelines that together hold some nodes: few, and small ones first."""
-        missing = set(nodes)
-        chosen = []
-        for pipeline in sorted(self.manifest.pipelines, key=lambda p: (len(p.nodes), p.name)):
-            if missing.intersection(pipeline.nodes):
-                chosen.append(pipeline.name)
-                missing -= set(pipeline.nodes)
-        return chosen
+    def pipelines_holding(self, nodes: Iterable[str]) -> list[Pipeline]:
+        """Return registered pipelines that together hold some nodes: few, and small ones first.
+
+        Those that Kedro can load alone come before all others, if they hold all of the nodes: one
+        that cannot be loaded alone makes the worker load every pipeline.
+        """
+        wanted = set(nodes)
+        every = sorted(self.manifest.pipelines, key=lambda each: (len(each.nodes), each.name))
+        alone = _first_holding(wanted, [each for each in every if each.loads_alone])
+        held = {name for pipeline in alone for name in pipeline.nodes}
+        return alone if wanted <= held else _first_holding(wanted, every)
 
     def keys_of(self, node: Node) -> list[dg.AssetKey]:
         """Return the assets that a node makes: its outputs, or itself if it has none."""
@@ -171,3 +173,12 @@ def _same_key(key: dg.AssetKey, first: KedroAsset, second: KedroAsset) -> str:
         f"Cannot define asset '{key.to_user_string()}': {described[0]} and {described[1]} have the "
         "same key. Give one of them another in `DagsterKedroTranslator.get_asset_spec`."
     )
+
+
+def _first_holding(nodes: set[str], pipelines: Iterable[Pipeline]) -> list[Pipeline]:
+    missing, chosen = set(nodes), []
+    for pipeline in pipelines:
+        if missing.intersection(pipeline.nodes):
+            chosen.append(pipeline)
+            missing -= set(pipeline.nodes)
+    return chosen

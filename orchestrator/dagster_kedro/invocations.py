@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import dagster as dg
 from kedro_manifest.graph import inputs_of, outputs_of
+from kedro_manifest.grouping import is_staged
 from kedro_manifest.invocation import ExpectedNode, Invocation
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
@@ -88,7 +89,8 @@ class Invocations:
         return self._invocation(
             group=group.name,
             nodes=group.nodes,
-            pipelines=index.pipelines_holding(group.nodes),
+            **self._loading(group.nodes),
+            **self._running(group),
             expected=[
                 ExpectedNode(
                     name=node.name,
@@ -116,7 +118,7 @@ class Invocations:
         return self._invocation(
             group="look for existing outputs",
             nodes=plan.nodes,
-            pipelines=self._index.pipelines_holding(plan.nodes),
+            **self._loading(plan.nodes),
             find_only=True,
         )
 
@@ -132,6 +134,18 @@ class Invocations:
     def take_versions(self, versions: Mapping[str, str]) -> None:
         """Remember under which versions a group has saved its datasets."""
         self._versions.update(versions)
+
+    def _loading(self, nodes: Iterable[str]) -> dict[str, object]:
+        """Say which registered pipelines a worker loads, and whether it has to load them all."""
+        pipelines = self._index.pipelines_holding(nodes)
+        return {
+            "pipelines": [pipeline.name for pipeline in pipelines],
+            "load_all": any(pipeline.loads_alone is False for pipeline in pipelines),
+        }
+
+    def _running(self, group: Group) -> dict[str, object]:
+        settings = self._orchestration.settings_of_group(group.explicit)
+        return {"runner": settings.runner, "is_async": settings.is_async}
 
     def _invocation(self, **particulars: object) -> Invocation:
         manifest, project = self._index.manifest, self._index.project
@@ -171,7 +185,8 @@ def _staged(plan: Plan, index: AssetIndex, others: OtherSteps) -> list[str]:
     policy = orchestration_of(index.manifest).group_policy()
     elsewhere = others.wanted(plan) if others.has_any else set()
     crossing = (name for name in elsewhere if index.graph.is_memory(name))
-    return sorted({*plan.staged, *(name for name in crossing if policy.is_staged(name))})
+    may_cross = (name for name in crossing if is_staged(index.graph, policy, name))
+    return sorted({*plan.staged, *may_cross})
 
 
 def _file_name(dataset: str) -> str:

@@ -38,10 +38,11 @@ def describe_event(event: AnyEvent) -> LogLine | None:
 
 def describe_failure(failure: NodeFailed) -> str:
     """Return which node failed, while doing what, and its traceback."""
-    doing = {
-        "load": f"loading '{failure.dataset}'",
-        "save": f"saving '{failure.dataset}'",
-    }.get(failure.phase if failure.dataset else "", "running it")
+    among = f"one of {', '.join(map(repr, failure.among))}" if failure.among else ""
+    dataset = f"'{failure.dataset}'" if failure.dataset else among
+    doing = {"load": f"loading {dataset}", "save": f"saving {dataset}"}.get(
+        failure.phase if dataset else "", "running it"
+    )
     return (
         f"Node '{failure.node}' failed while {doing}: {failure.error_type}: {failure.message}\n\n"
         f"{failure.traceback.rstrip()}"

@@ -136,12 +136,18 @@ def test_what_kedro_refuses_is_a_finding_too(spaceport, check):
     ],
 )
 def test_unpicklable_candidates(spaceport, check, old, new, what):
-    """What is to be staged and says that it cannot be pickled is doubted before the run."""
+    """What is staged by name and says that it cannot be pickled is doubted before the run."""
     change(spaceport, "pipelines/training.py", old, new)
     kept = check(spaceport)[1]
+    orchestration = (spaceport / "conf/base/dagster.yml").read_text()
     append(spaceport, "conf/base/dagster.yml", "\nmemory_datasets: stage\n")
+    merged = check(spaceport)[1]
+    (spaceport / "conf/base/dagster.yml").write_text(orchestration)
+    append(spaceport, "conf/base/dagster.yml", "\nmemory_datasets: {north.features: stage}\n")
     staged = check(spaceport)[1]
 
+    assert "memory-edge" in kept
+    assert not {"unpicklable", "memory-edge"} & merged.keys()
     assert "unpicklable" not in kept
     assert what in staged["unpicklable"]["message"]
     assert "_datasets: {" in staged["unpicklable"]["cure"]

@@ -51,6 +51,8 @@ def test_manifest_is_what_was_recorded(spaceport, export):
     for manifest in (found, recorded):
         manifest.update(content_hash="", generator="")
         manifest["project"].update(project)
+        for pipeline in manifest["pipelines"]:
+            pipeline.pop("loads_alone")  # what Kedro's version can do
 
     assert recorded == found, (
         "the exporter writes something else than tests/manifest/fixtures/spaceport-1.0.json: "

@@ -72,6 +72,7 @@ def test_json(spaceport, plan):
             "upstream": [],
             "labels": [],
             "in_memory": ["north.features"],
+            "unpicklable": [],
             "confirmed": [],
             "between": [],
             "loads": ["model_input"],
@@ -123,6 +124,22 @@ def test_overrides(spaceport, plan):
     assert [{"kind": "namespace", "name": "north"}] == next(
         group["labels"] for group in by_namespace["groups"] if group["name"] == "north"
     )
+
+
+def test_what_cannot_be_pickled_is_said(spaceport, plan, set_orchestration):
+    """Where all is staged, the table and the JSON say why some nodes are together all the same."""
+    training = spaceport / "src/spaceport/pipelines/training.py"
+    training.write_text(training.read_text().replace('return {"seats"', 'return lambda: {"seats"'))
+    set_orchestration("memory_datasets: stage")
+    because = "cannot be pickled: north.features (north.select returns a lambda)"
+    view = json.loads(plan(spaceport, "--json", "--nodes", "north.fit"))
+
+    assert because in plan(spaceport)
+    assert [
+        {"dataset": "north.features", "node": "north.select", "reason": "returns a lambda"}
+    ] == view["groups"][0]["unpicklable"]
+    set_orchestration("memory_datasets: {north.features: stage}")
+    assert because not in plan(spaceport)
 
 
 def test_widened_groups_are_warned_of_with_their_path(spaceport, plan, set_orchestration):

@@ -145,6 +145,26 @@ def test_a_deep_project_needs_no_deep_stack():
     assert [3000] == [len(group.nodes) for group in plan.groups]
 
 
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (GroupPolicy(memory_datasets="stage"), [["A", "B"], ["C"]]),
+        (GroupPolicy(memory_by_dataset={"*": "stage"}), [["A", "B"], ["C"]]),
+        (GroupPolicy(memory_by_dataset={"a": "stage"}), [["A"], ["B"], ["C"]]),
+    ],
+)
+def test_what_cannot_be_pickled_is_staged_by_name_only(policy, expected):
+    """Its nodes stay together, unless the user says of this very dataset that it can cross."""
+    manifest = graph_of(DIAMOND, memory={"a"}).manifest
+    datasets = [
+        msgspec.structs.replace(each, unpicklable="returns a lambda") if each.name == "a" else each
+        for each in manifest.datasets
+    ]
+    graph = PipelineGraph(msgspec.structs.replace(manifest, datasets=datasets))
+
+    assert expected == [group.nodes for group in plan_groups(graph, DIAMOND, policy).groups]
+
+
 @st.composite
 def random_graphs(draw):
     """A random DAG: nodes read what earlier ones write, by any transcoding; some of it in memory.
@@ -277,7 +297,7 @@ def random_policies(draw, graph):
 
 @st.composite
 def random_grouped_plans(draw):
-    """A graph with tags, namespaces and pipelines, the nodes a selection needs, and a policy."""
+    """A graph with tags, namespaces, pipelines and doubts, what a selection needs, a policy."""
     plain = draw(random_graphs())
     labels = st.sampled_from([None, "a", "b", "a.c"])
     nodes = [
@@ -288,11 +308,19 @@ def random_grouped_plans(draw):
         )
         for node in plain.manifest.nodes
     ]
+    datasets = [
+        msgspec.structs.replace(dataset, unpicklable=draw(st.sampled_from([None, "is a lambda"])))
+        if dataset.kind == "memory"
+        else dataset
+        for dataset in plain.manifest.datasets
+    ]
     pipelines = [
         Pipeline(name=name, nodes=sorted(draw(st.sets(st.sampled_from(sorted(plain.nodes))))))
         for name in ("__default__", "one", "two")
     ]
-    graph = PipelineGraph(msgspec.structs.replace(plain.manifest, nodes=nodes, pipelines=pipelines))
+    graph = PipelineGraph(
+        msgspec.structs.replace(plain.manifest, nodes=nodes, datasets=datasets, pipelines=pipelines)
+    )
     wanted = draw(st.sets(st.sampled_from(sorted(graph.nodes)), min_size=1))
     return graph, needed_nodes(graph, nodes=wanted), draw(random_policies(graph))
 
@@ -356,12 +384,28 @@ def test_inputs_exist_when_a_group_starts(case):
 
 @given(random_grouped_plans())
 def test_only_what_may_be_staged_is_staged(case):
-    """Data that the policy keeps in memory never leaves its group."""
+    """Data that the policy keeps in memory never leaves its group, nor what cannot be pickled."""
     graph, needed, policy = case
 
     for dataset in plan_groups(graph, needed, policy).staged:
         assert graph.is_memory(dataset)
-        assert policy.is_staged(dataset)
+        assert policy.may_stage(dataset)
+        assert dataset in policy.memory_by_dataset or graph.unpicklable(dataset) is None
+
+
+@given(random_grouped_plans())
+def test_doubts_change_nothing_but_staging(case):
+    """Keeping a dataset's nodes together by name gives the plan that a doubt about it gives."""
+    graph, needed, policy = case
+    doubted = {name for name in graph.datasets if graph.unpicklable(name) is not None}
+    sure = [
+        msgspec.structs.replace(dataset, unpicklable=None) for dataset in graph.manifest.datasets
+    ]
+    trusting = PipelineGraph(msgspec.structs.replace(graph.manifest, datasets=sure))
+    kept = dict.fromkeys(doubted, "group") | policy.memory_by_dataset
+    by_name = msgspec.structs.replace(policy, memory_by_dataset=kept)
+
+    assert plan_groups(trusting, needed, by_name) == plan_groups(graph, needed, policy)
 
 
 @given(random_grouped_plans())

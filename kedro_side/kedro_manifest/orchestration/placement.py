@@ -37,6 +37,14 @@ class GroupSettings(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fie
     is_async: bool = False
     """Whether the worker loads and saves datasets in threads, as `kedro run --async` does."""
 
+    def __post_init__(self) -> None:
+        """Refuse what Kedro would pass over with a warning."""
+        if self.runner == "thread" and self.is_async:
+            raise ValueError(
+                "Kedro's ThreadRunner loads and saves in the thread of the node: "
+                "leave out `is_async` or `runner: thread`"
+            )
+
 
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`store:` where in-memory data crosses from one process to another."""

@@ -33,8 +33,8 @@ def staged(copy_project, export):
 
 
 def test_unpicklable_value(staged, run_job):
-    """A lambda cannot be pickled: the error names node, dataset, type and cure."""
-    run = run_job(staged(), "unsafe", project_options={"env": "staged"})
+    """A lambda that is staged by name cannot be pickled: the error names all, and the cure."""
+    run = run_job(staged("forced"), "unsafe", project_options={"env": "forced"})
 
     assert not run.success
     assert "Node 'make_rule' failed while saving 'rule'" in run.error
@@ -42,16 +42,18 @@ def test_unpicklable_value(staged, run_job):
     assert "`memory_datasets: {rule: group}`" in run.error
 
 
-@pytest.mark.parametrize(("env", "processes"), [("together", 1), ("cloudpickled", 2)])
+@pytest.mark.parametrize(
+    ("env", "processes"), [("staged", 1), ("together", 1), ("cloudpickled", 2)]
+)
 def test_cures_of_unpicklable_value(staged, run_job, env, processes):
-    """What the error proposes helps: one group, or another way of pickling, elsewhere."""
+    """It stays in its process where nothing else is said, and crosses where it can be pickled."""
     folder = staged(env)
     run = run_job(folder, "unsafe", project_options={"env": env})
 
     assert run.success, run.errors
     assert [4, 5] == json.loads((folder / "data/allowed.json").read_text())
     assert processes == len(set(run.process_ids.values()))
-    assert [] == list(folder.glob("staged files/*"))
+    assert [] == [*folder.glob("staged files/*"), *folder.glob(".kedro-pipes/staging/*")]
 
 
 @pytest.fixture
