@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,7 @@ class PrintedReports:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
 
     def event(self, event: Event) -> None:
         """Print one of our events."""
@@ -70,7 +72,8 @@ class PrintedReports:
         """Print nothing: by hand, the project's own handlers write to the terminal."""
 
     def _print(self, record: dict[str, Any]) -> None:
-        print(json.dumps(record, default=str), file=self._stream, flush=True)
+        with self._lock:  # or two threads would share a line
+            print(json.dumps(record, default=str), file=self._stream, flush=True)
 
 
 def run_invocation(

@@ -49,6 +49,7 @@ def chunks() -> Generator[int, None, None]:
 
 class Filter:
     def __call__(self) -> Iterator[int]:
+        """Return rows."""
         return iter([1])
 
 

@@ -104,6 +104,7 @@ def test_other_nodes_are_no_load(copied, export):
     assert {"__default__": None, "heavy": True, "light": False} == found
 
 
+@pytest.mark.newest
 def test_nothing_is_left_behind(copied, run_command):
     """Afterwards the registry gives all pipelines again, and nothing is said of the probes."""
     result = run_command([sys.executable, "-c", AFTERWARDS], copied("composed"))

@@ -26,3 +26,11 @@ def test_contradicting_settings_are_refused():
 
     with pytest.raises(OrchestrationError, match=r"groups\.small\.client: groups 'large' and"):
         orchestration.settings_of_group(["large", "small"])
+
+
+def test_threads_within_threads_are_refused():
+    """Kedro's thread runner passes over `--async` with a warning; here it is an error."""
+    group = {"nodes": ["a"], "runner": "thread", "is_async": True}
+
+    with pytest.raises(OrchestrationError, match=r"groups\.both: .*leave out `is_async`"):
+        read_orchestration({"groups": {"both": group}})

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +125,8 @@ def run_both(run_by_kedro, copy_project, export, run_job) -> Callable[..., Both]
     """Run a project both ways, every group of nodes in a process of its own.
 
     `env` is the environment of the run under Dagster, and `kedro_env` that of `kedro run`,
-    where both read the same catalog and parameters. `dagster` is written to `dagster.yml`.
+    where both read the same catalog and parameters. `dagster` is written to `dagster.yml`;
+    `kedro_options` go to `kedro run`.
     """
 
     def run(
@@ -135,9 +136,11 @@ def run_both(run_by_kedro, copy_project, export, run_job) -> Callable[..., Both]
         env: str | None = None,
         kedro_env: str | None = None,
         dagster: dict[str, Any] | None = None,
+        kedro_options: Sequence[str] = (),
         **options: Any,
     ) -> Both:
         chosen = [f"--pipelines={pipeline}"] if pipeline != "__default__" else []
+        chosen += kedro_options
         by_kedro = run_by_kedro(name, *chosen, *([f"--env={kedro_env}"] if kedro_env else []))
         folder = copy_project(name)
         if dagster is not None:

@@ -2,12 +2,15 @@
 
 import logging
 import os
+import threading
 import time
 import warnings
 from pathlib import Path
 
 SIGNAL = Path("data/go")
 PATIENCE_S = 60
+
+BOTH = threading.Barrier(2, timeout=PATIENCE_S)
 
 logger = logging.getLogger(__name__)
 
@@ -84,3 +87,43 @@ def log():
     warnings.warn("an old habit", stacklevel=1)
     print("a printed line")
     return "logged"
+
+
+def meet_left():
+    """Wait for the other node, and say so."""
+    BOTH.wait()
+    logger.info("left is here")
+    return "left"
+
+
+def meet_right():
+    """Wait for the other node, and say so."""
+    BOTH.wait()
+    logger.info("right is here")
+    return "right"
+
+
+def stumble():
+    """Yield a chunk, wait for the other node, and fail."""
+    yield 1
+    BOTH.wait()
+    raise RuntimeError("one leg too few")
+
+
+def walk():
+    """Yield a chunk, wait for the other node, and go on when that has failed."""
+    yield 1
+    BOTH.wait()
+    time.sleep(0.3)
+    logger.info("still walking")
+    yield 2
+
+
+def give_both():
+    """Return what can be saved, and what cannot."""
+    return {"sound": True}, object()
+
+
+def give_two():
+    """Return two lists."""
+    return [1], [2]

@@ -36,5 +36,29 @@ def register_pipelines():
             ]
         ),
         "environment": pipeline([node(nodes.environment, None, "environment", name="look_around")]),
+        "meeting": pipeline(
+            [
+                node(nodes.meet_left, None, "left", name="meet_left"),
+                node(nodes.meet_right, None, "right", name="meet_right"),
+                node(
+                    lambda left, right: f"{left} and {right}", ["left", "right"], "met", name="part"
+                ),
+            ]
+        ),
+        "stumbling": pipeline(
+            [
+                node(nodes.stumble, None, "steps", name="stumble"),
+                node(nodes.walk, None, "way", name="walk"),
+            ]
+        ),
+        "half_sound": pipeline(
+            [node(nodes.give_both, None, ["sound", "broken"], name="give_both")]
+        ),
+        "two": pipeline(
+            [
+                node(nodes.give_two, None, ["first", "second"], name="give_two"),
+                node(lambda one, two: one + two, ["first", "second"], "together", name="add"),
+            ]
+        ),
         "logging": pipeline([node(nodes.log, None, "logged", name="log")]),
     }

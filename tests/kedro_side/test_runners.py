@@ -1,0 +1,103 @@
+"""Kedro's thread runner and asynchronous datasets in a worker: what is reported of each node."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+RELAY = Path(__file__).parents[1] / "projects/relay"
+
+
+@pytest.fixture
+def work(tmp_path, run_command):
+    """Run all nodes of a pipeline in one worker; return what it reports, and its exit code."""
+
+    def run(pipeline, *nodes, **fields):
+        folder = tmp_path / "relay"
+        shutil.copytree(RELAY, folder, ignore=shutil.ignore_patterns("__pycache__", "data"))
+        (folder / "conf/local").mkdir(exist_ok=True)
+        invocation = {
+            "group": pipeline,
+            "nodes": list(nodes),
+            "pipelines": [pipeline],
+            "kedro_run_id": "2026-01-01T00.00.00.000Z",
+            "dagster_run_id": "by-hand",
+            "package_name": "relay",
+            **fields,
+        }
+        (folder / "pyproject.toml").unlink()
+        (folder / "invocation.json").write_text(json.dumps(invocation))
+        command = [sys.executable, "-m", "kedro_pipes", "--invocation", "invocation.json"]
+        result = run_command(command, folder, PYTHONPATH=str(folder / "src"))
+        lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
+        return result.returncode, [json.loads(line) for line in lines]
+
+    return run
+
+
+def told(events, kind):
+    return [event for event in events if event["event"] == kind]
+
+
+def test_nodes_run_at_the_same_time(work):
+    """Two nodes that wait for each other can only be finished by two threads."""
+    code, events = work("meeting", "meet_left", "meet_right", "part", runner="thread")
+    order = [(event["event"], event["node"]) for event in events if "node" in event]
+
+    assert 0 == code
+    for name in ("meet_left", "meet_right", "part"):
+        own = [kind for kind, node in order if node == name]
+        assert ("NodeStarted", "NodeFinished") == (own[0], own[-1])
+        assert 1 == own.count("NodeStarted") == own.count("NodeFinished")
+    finished = (
+        order.index(("NodeFinished", "meet_left")),
+        order.index(("NodeFinished", "meet_right")),
+    )
+    assert max(finished) < order.index(("NodeStarted", "part"))
+
+
+def test_the_node_that_failed_is_named(work):
+    """Another node that ran beside it, and is a generator too, is finished all the same."""
+    code, events = work("stumbling", "stumble", "walk", runner="thread")
+    (failed,), (finished,) = told(events, "NodeFailed"), told(events, "NodeFinished")
+
+    assert 1 == code
+    assert ("stumble", "RuntimeError") == (failed["node"], failed["error_type"])
+    assert "walk" == finished["node"]
+    assert ["way"] == [event["dataset"] for event in told(events, "DatasetSaved")]
+
+
+@pytest.mark.parametrize("options", [{"runner": "thread"}, {"is_async": True}])
+def test_what_could_not_be_saved_is_named(work, options):
+    """Of two outputs that are saved at the same time, the one that failed is told."""
+    code, events = work("half_sound", "give_both", **options)
+    (failed,) = told(events, "NodeFailed")
+
+    assert 1 == code
+    assert ("give_both", "save", "broken") == (failed["node"], failed["phase"], failed["dataset"])
+    assert not told(events, "NodeFinished")
+
+
+def test_asynchronous_datasets(work):
+    """Each dataset is reported once, and each node between its first and its last."""
+    code, events = work("two", "give_two", "add", is_async=True, dataset_assets={"first": "first"})
+    order = [
+        (event["event"], event["node"])
+        for event in events
+        if event["event"] in {"NodeStarted", "NodeFinished"}
+    ]
+
+    assert 0 == code
+    assert [
+        ("NodeStarted", "give_two"), ("NodeFinished", "give_two"),
+        ("NodeStarted", "add"), ("NodeFinished", "add"),
+    ] == order  # fmt: skip
+    assert ["first", "second", "together"] == sorted(
+        event["dataset"] for event in told(events, "DatasetSaved")
+    )
+    assert ["first"] == [event["asset_key"] for event in told(events, "Materialization")]
+    assert {"first", "second"} == {event["dataset"] for event in told(events, "DatasetLoaded")}

@@ -1,0 +1,87 @@
+"""What a worker is told of its group: which pipelines to load, and how to run it."""
+
+import dagster as dg
+import msgspec
+import pytest
+from dagster_kedro import KedroPipesResource, KedroProject
+from dagster_kedro.clients.scripted import ScriptedClient
+from dagster_kedro.index import AssetIndex
+from dagster_kedro.translator import DagsterKedroTranslator
+from kedro_manifest.codec import write_manifest
+
+
+@pytest.fixture
+def index(project, node):
+    """Index a project of two nodes, whose pipelines load alone, do not, or are not known."""
+
+    def make(**alone):
+        nodes = [node("a", [], ["x"]), node("b", ["x"], ["y"])]
+        held = {"one": ["a"], "other": ["b"], "both": ["a", "b"], "__default__": ["a", "b"]}
+        opened = project(*nodes, pipelines=held)
+        pipelines = [
+            msgspec.structs.replace(each, loads_alone=alone.get(each.name))
+            for each in opened.manifest.pipelines
+        ]
+        manifest = msgspec.structs.replace(opened.manifest, pipelines=pipelines)
+        write_manifest(manifest, opened.project_dir / "manifest.json")
+        return AssetIndex(type(opened)(opened.project_dir), DagsterKedroTranslator())
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("alone", "nodes", "expected"),
+    [
+        ({}, ["a", "b"], ["one", "other"]),
+        ({"one": True, "other": True, "both": True}, ["a", "b"], ["one", "other"]),
+        ({"one": False, "both": True}, ["a"], ["both"]),
+        ({"one": True, "other": False, "both": False}, ["a", "b"], ["one", "other"]),
+        ({"one": True, "other": False, "both": True}, ["a", "b"], ["one", "both"]),
+    ],
+)
+def test_pipelines_that_load_alone_come_first(index, alone, nodes, expected):
+    """A larger pipeline that loads alone is better than a smaller one that brings in all."""
+    assert expected == [each.name for each in index(**alone).pipelines_holding(nodes)]
+
+
+@pytest.fixture
+def told(project, node, assets_of):
+    """Run nodes `a` and `b` of a project; return what the worker of each group was told."""
+
+    def run(orchestration, **alone):
+        opened = project(node("a", [], ["x"]), node("b", ["x"], ["y"]))
+        pipelines = [
+            msgspec.structs.replace(each, loads_alone=alone.get(each.name))
+            for each in opened.manifest.pipelines
+        ]
+        changed = msgspec.structs.replace(
+            opened.manifest, orchestration=orchestration, pipelines=pipelines
+        )
+        write_manifest(changed, opened.project_dir / "manifest.json")
+        client = ScriptedClient.playing({})  # every worker fails to start, but has been told
+        dg.materialize(
+            [assets_of(KedroProject(opened.project_dir))],
+            resources={"kedro": KedroPipesResource(client=client)},
+            raise_on_error=False,
+        )
+        extras = [launch.context_data["extras"]["kedro_pipes"] for launch in client.launches]
+        return {each["group"]: each for each in extras}
+
+    return run
+
+
+def test_runner_of_a_group(told):
+    """A group of `dagster.yml` says how its worker runs the nodes; the others keep the default."""
+    threaded = told({"groups": {"both": {"nodes": ["a", "b"], "runner": "thread"}}})["both"]
+    asynchronous = told({"groups": {"one": {"nodes": ["a"], "is_async": True}}})["one"]
+    plain = told({})["a"]
+
+    assert ("thread", False) == (threaded["runner"], threaded["is_async"])
+    assert ("sequential", True) == (asynchronous["runner"], asynchronous["is_async"])
+    assert ("sequential", False) == (plain["runner"], plain["is_async"])
+
+
+@pytest.mark.parametrize(("alone", "expected"), [(False, True), (True, False), (None, False)])
+def test_trying_is_left_out_where_it_is_pointless(told, alone, expected):
+    """Only a pipeline that was seen to fail alone makes the worker load all at once."""
+    assert expected == told({}, __default__=alone)["a"]["load_all"]
