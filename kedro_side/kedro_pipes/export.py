@@ -6,6 +6,7 @@ is sorted: the same project gives the same bytes in every process.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Iterable, Mapping
@@ -31,20 +32,24 @@ from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.placement import Store
 from kedro_manifest.orchestration.root import read_orchestration
 
+from kedro_pipes.added_datasets import added_datasets
 from kedro_pipes.catalog_entries import CatalogEntries
 from kedro_pipes.node_source import SourceReader
 from kedro_pipes.parameters import describe_parameters
 from kedro_pipes.picklability import doubt_output
 from kedro_pipes.project_loading import (
     OpenedProject,
+    catalog_of_own_hooks,
     first_line,
     load_context,
     load_pipelines,
     open_project,
 )
-from kedro_pipes.redaction import public_json
+from kedro_pipes.redaction import public_json, redact_text
 from kedro_pipes.registry_probe import probe_registry
 from kedro_pipes.scrubbing import known_secrets, scrub_manifest
+
+logger = logging.getLogger(__name__)
 
 ORCHESTRATION_PATTERNS = ["dagster*", "dagster*/**", "**/dagster*"]
 """Where the config loader finds `dagster.yml`, in the way of Kedro's own patterns."""
@@ -69,7 +74,8 @@ def export_project(
 ) -> Manifest:
     """Describe the registered pipelines of a project and all that their nodes need.
 
-    Opens a session, so hooks up to `after_context_created` fire.
+    Opens a session, so hooks up to `after_context_created` fire; `after_catalog_created` does
+    for those of the project's own settings.
 
     Args:
         project_path: Directory at or below the project's `pyproject.toml`; None for the
@@ -143,7 +149,7 @@ def describe_project(
     loader = live.context.config_loader
     catalog = read_config(loader, "catalog", required=True)
     orchestration = _read_orchestration(loader)
-    datasets = CatalogEntries(catalog).describe(_dataset_names(nodes))
+    datasets = _describe_datasets(live, catalog, nodes)
     manifest = Manifest(
         project=Project(
             name=live.project.name,
@@ -161,6 +167,31 @@ def describe_project(
     )
     public = scrub_manifest(manifest, known_secrets(read_config(loader, "credentials"), catalog))
     return msgspec.structs.replace(public, content_hash=content_hash(public))
+
+
+def _describe_datasets(
+    live: LiveProject, catalog_config: Mapping[str, Any], nodes: list[Node]
+) -> list[Dataset]:
+    """Return what the configuration says of each dataset, and what hooks have added to it."""
+    entries = CatalogEntries(catalog_config)
+    described = entries.describe(_dataset_names(nodes))
+    in_memory = [dataset.name for dataset in described if dataset.kind == "memory"]
+    try:
+        catalog = catalog_of_own_hooks(live.context) if in_memory else None
+        found = (
+            added_datasets(catalog, in_memory, entries, live.project.path)
+            if catalog is not None
+            else ()
+        )
+        added = {dataset.name: dataset for dataset in found}
+    except Exception as error:  # noqa: BLE001 - hooks are anybody's code
+        logger.warning(
+            "Cannot tell what the project's own hooks add to the catalog: %s. What they add "
+            "counts as data in memory; give it an entry in the catalog if it is persisted.",
+            redact_text(first_line(error)),
+        )
+        added = {}
+    return [added.get(dataset.name, dataset) for dataset in described]
 
 
 def _describe_pipelines(chosen: Mapping[str, KedroPipeline], *, probe: bool) -> list[Pipeline]:

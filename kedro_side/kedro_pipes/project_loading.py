@@ -5,6 +5,7 @@ The only place of the exporter that knows how Kedro's versions differ in loading
 
 from __future__ import annotations
 
+import copy
 import sys
 from inspect import signature
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, cast
 import msgspec
 from kedro.framework import project as kedro_project
 from kedro.framework.context import KedroContext
-from kedro.framework.project import configure_project, pipelines
+from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
+from kedro.framework.project import configure_project, pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import (
     ProjectMetadata,
@@ -101,9 +103,8 @@ def load_context(
 ) -> KedroContext:
     """Open a session and return its context; fires `after_context_created`.
 
-    Hooks may change the configuration there. `after_catalog_created` is not fired: plugins
-    answer it by making every dataset, which needs every library and may connect to servers,
-    and what they add to a finished catalog is in memory anyway.
+    Hooks may change the configuration there. `after_catalog_created` is not fired (see
+    `catalog_of_own_hooks`).
 
     Raises:
         ProjectLoadError: A hook or the settings failed.
@@ -127,6 +128,26 @@ def load_context(
     except Exception as error:
         raise _load_error(f"the context of project '{project.name}'", error) from error
     return context
+
+
+def catalog_of_own_hooks(context: KedroContext) -> Any:
+    """Return the catalog as the hooks of the project's own settings leave it; None without any.
+
+    Plugins are left out: they answer `after_catalog_created` by making every dataset, which
+    needs every library and may connect to servers.
+
+    Raises:
+        Exception: Whatever the catalog's configuration or a hook raised.
+    """
+    manager = _create_hook_manager()
+    _register_hooks(manager, settings.HOOKS)
+    if not manager.hook.after_catalog_created.get_hookimpls():
+        return None
+    own: Any = copy.copy(context)
+    own._hook_manager = manager  # noqa: SLF001 - a context takes it in its constructor only
+    if "catalog_class" in signature(own._get_catalog).parameters:  # noqa: SLF001 - of any version
+        return own._get_catalog(catalog_class=settings.DATA_CATALOG_CLASS)  # noqa: SLF001
+    return own._get_catalog()  # noqa: SLF001
 
 
 def load_pipelines(project: OpenedProject) -> dict[str, Pipeline]:

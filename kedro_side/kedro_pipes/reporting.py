@@ -30,6 +30,7 @@ from kedro_manifest.events import (
 from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
+from kedro_pipes.catalogs import get_dataset
 from kedro_pipes.describe import PipesMetadata, describe_saved, value
 from kedro_pipes.node_progress import NodeProgress
 
@@ -218,12 +219,7 @@ class NodeReporter:
             self._reports.materialization(asset_key, metadata)
 
     def _dataset(self, name: str) -> Any:
-        """Return the catalog's dataset object; Kedro before 1.0 had no public way to it."""
-        catalog = self._catalog
-        if catalog is None:
-            return None
-        getter = getattr(catalog, "get", None) or getattr(catalog, "_get_dataset", None)
-        return getter(name) if getter and name in catalog else None
+        return None if self._catalog is None else get_dataset(self._catalog, name)
 
     def _node_metadata(self, progress: NodeProgress) -> PipesMetadata:
         spent_s = progress.spent_s

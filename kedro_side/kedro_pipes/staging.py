@@ -15,6 +15,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DatasetError
 from kedro_manifest.invocation import Invocation
 
+from kedro_pipes.catalogs import get_dataset, is_in_memory
+
 
 class StagedDataset(AbstractDataset[Any, Any]):
     """A dataset that was to stay in memory, as a pickle.
@@ -81,7 +83,8 @@ class StagingHook:
     def after_catalog_created(self, catalog: Any) -> None:
         """Replace what is in memory, after every other hook: one may have made it persistent."""
         for name, url in self._invocation.staged.items():
-            if _is_persistent(catalog, name):
+            present = get_dataset(catalog, name)
+            if present is not None and not is_in_memory(present):
                 continue
             place = absolute_url(url, self._project_path)
             dataset = StagedDataset(name, place, self._invocation.staging_backend)
@@ -89,12 +92,6 @@ class StagingHook:
                 catalog[name] = dataset
             else:  # Kedro before 1.0
                 catalog.add(name, dataset, replace=True)
-
-
-def _is_persistent(catalog: Any, name: str) -> bool:
-    getter = getattr(catalog, "get", None) or getattr(catalog, "_get_dataset", None)  # before 1.0
-    dataset = getter(name) if getter and name in catalog else None
-    return dataset is not None and not getattr(dataset, "_EPHEMERAL", False)
 
 
 def remove_staged(url: str, project_path: Path) -> None:

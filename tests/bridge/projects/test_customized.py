@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.fixture(scope="module", params=[(None, 2), ("staged", 5)], ids=["in_memory", "staged"])
+@pytest.fixture(scope="module", params=[(None, 4), ("staged", 5)], ids=["in_memory", "staged"])
 def customized(request, run_both):
     """Both runs of the project, in memory and staged, and how many processes there have to be."""
     env, processes = request.param
