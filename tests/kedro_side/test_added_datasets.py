@@ -66,7 +66,7 @@ LOCAL = 'JSONDataset(filepath=(self._path / "data/features.json").as_posix()'
         (f"{LOCAL}, version=Version(None, None))", "json.JSONDataset", True, "data/features.json"),
         (f"CachedDataset({LOCAL}))", "CachedDataset", False, "data/features.json"),
         (
-            'JSONDataset(filepath="memory://features.json")',
+            'JSONDataset(filepath="memory://bucket/features.json")',
             "json.JSONDataset",
             False,
             "memory:///features.json",
