@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import kedro
+from kedro.framework import project as kedro_project
 from kedro.pipeline.node import Node
 from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.invocation import ExpectedNode, Invocation
@@ -33,7 +35,9 @@ def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path
     Raises:
         ProjectDriftError: A node is gone, its inputs or outputs have changed, or the worker's
             Kedro is of another major version; with `on_drift: warn` that is logged instead.
+            Or the manifest is of another project.
     """
+    _refuse_another_project(invocation)
     for name in _changed_functions(invocation, nodes, project_path):
         logger.warning("Node '%s' has another function body than the manifest knows.", name)
     differences = [*_kedro_difference(invocation), *_differences(invocation.expected, nodes)]
@@ -46,6 +50,16 @@ def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path
     if invocation.on_drift == "refuse":
         raise ProjectDriftError(message)
     logger.warning(message)
+
+
+def _refuse_another_project(invocation: Invocation) -> None:
+    here = cast("str | None", kedro_project.PACKAGE_NAME)
+    if here != invocation.package_name:
+        raise ProjectDriftError(
+            f"The manifest is of another project: of the package '{invocation.package_name}', "
+            f"while the worker's directory holds the package '{here}'. Name the directory and the "
+            "manifest of one project in `KedroProject`."
+        )
 
 
 def _kedro_difference(invocation: Invocation) -> Iterator[str]:

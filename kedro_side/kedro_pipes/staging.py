@@ -16,6 +16,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes.catalogs import get_dataset, is_in_memory
+from kedro_pipes.redaction import redact_text, redact_uri
 
 
 class StagedDataset(AbstractDataset[Any, Any]):
@@ -36,15 +37,23 @@ class StagedDataset(AbstractDataset[Any, Any]):
         self._backend = backend
 
     def load(self) -> Any:
-        """Return what another worker has saved."""
-        with fsspec.open(self.url, "rb") as file:
-            return self._pickler().loads(file.read())
+        """Return what another worker has saved.
+
+        Raises:
+            DatasetError: It is not there, or cannot be read.
+        """
+        try:
+            with fsspec.open(self.url, "rb") as file:
+                pickled = file.read()
+        except Exception as error:
+            raise self._store_error("load staged", error, "reach and read") from error
+        return self._pickler().loads(pickled)
 
     def save(self, data: Any) -> None:
         """Keep data for another worker.
 
         Raises:
-            DatasetError: It cannot be pickled; the message says what to do.
+            DatasetError: It cannot be pickled or written; the message says what to do.
         """
         try:
             pickled = self._pickler().dumps(data)
@@ -56,10 +65,20 @@ class StagedDataset(AbstractDataset[Any, Any]):
                 f"`memory_datasets: {{{self._name}: group}}` in dagster.yml, or name another "
                 "`store: {backend: cloudpickle}`."
             ) from error
-        file_system, path = fsspec.core.url_to_fs(self.url)
-        file_system.makedirs(path.rpartition("/")[0], exist_ok=True)
-        with fsspec.open(self.url, "wb") as file:
-            file.write(pickled)
+        try:
+            file_system, path = fsspec.core.url_to_fs(self.url)
+            file_system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            with fsspec.open(self.url, "wb") as file:
+                file.write(pickled)
+        except Exception as error:
+            raise self._store_error("stage", error, "write to") from error
+
+    def _store_error(self, doing: str, error: Exception, need: str) -> DatasetError:
+        return DatasetError(
+            f"Cannot {doing} dataset '{self._name}' at '{redact_uri(self.url)}': "
+            f"{type(error).__name__}: {redact_text(str(error))}. Set `store.url` in dagster.yml to "
+            f"a place that every worker can {need}."
+        )
 
     def _pickler(self) -> Any:
         return importlib.import_module(self._backend)

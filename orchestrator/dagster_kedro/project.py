@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +71,17 @@ class KedroProject:
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest; under `dagster dev` refreshed first, if sources have changed."""
-        return read_manifest(self._manifest_file())
+        file = self._manifest_file()
+        manifest = read_manifest(file)
+        here, theirs = _package_of(self.project_dir), manifest.project
+        if here is not None and here != theirs.package_name:
+            raise ProjectError(
+                f"Cannot use manifest '{file}': it was exported from another project, "
+                f"'{theirs.name}' with the package '{theirs.package_name}', while "
+                f"'{self.project_dir}' holds the package '{here}'. Pass the manifest of this "
+                "project as `manifest_path`, or the directory of the other one as `project_dir`."
+            )
+        return manifest
 
     @property
     def inherited_variable(self) -> str:
@@ -170,6 +181,20 @@ def _interpreter(project_dir: Path, python: str | os.PathLike[str] | None) -> Pa
         return Path(os.path.abspath(os.path.expanduser(python)))  # noqa: PTH100, PTH111
     found = (project_dir / place for place in _INTERPRETERS)
     return next((place for place in found if place.is_file()), None)
+
+
+def _package_of(project_dir: Path) -> str | None:
+    """Return the package that a source project declares; None where nobody can say here."""
+    if sys.version_info < (3, 11) or not (project_dir / "pyproject.toml").is_file():
+        return None  # The worker compares them as well.
+    import tomllib  # noqa: PLC0415 - Python 3.10 has none
+
+    try:
+        declared = tomllib.loads((project_dir / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # Kedro says what is wrong with it.
+    package = declared.get("tool", {}).get("kedro", {}).get("package_name")
+    return package if isinstance(package, str) else None
 
 
 def _project_files(project_dir: Path) -> Iterator[Path]:

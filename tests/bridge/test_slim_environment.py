@@ -27,7 +27,10 @@ def two_worlds(tmp_path, kedro_python):
 
 
 def test_only_what_a_group_needs_is_loaded(two_worlds, run_job, read_json):
-    """The light node runs though the heavy one's code and dataset cannot be imported."""
+    """The light node runs though the heavy one's code and dataset cannot be imported.
+
+    Two pipelines hold it and nothing else; only `light` can be loaded without all others.
+    """
     run = run_job(two_worlds, "__default__", select=["counted"])
 
     assert run.success, run.errors

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+RELAY = Path(__file__).parents[1] / "projects/relay"
 EXPORT = [sys.executable, "-m", "kedro_pipes", "export"]
 
 
@@ -58,3 +60,30 @@ def run_command():
 def kedro() -> Path:
     """Kedro's own command in this environment."""
     return Path(sys.executable).with_name("kedro")
+
+
+@pytest.fixture
+def work(tmp_path, run_command):
+    """Run nodes of `relay` in one worker, by hand; return the exit code and what it reports."""
+
+    def run(pipeline, *nodes, **fields):
+        folder = tmp_path / "relay"
+        shutil.copytree(RELAY, folder, ignore=shutil.ignore_patterns("__pycache__", "data"))
+        (folder / "conf/local").mkdir(exist_ok=True)
+        invocation = {
+            "group": pipeline,
+            "nodes": list(nodes),
+            "pipelines": [pipeline],
+            "kedro_run_id": "2026-01-01T00.00.00.000Z",
+            "dagster_run_id": "by-hand",
+            "package_name": "relay",
+            **fields,
+        }
+        (folder / "pyproject.toml").unlink()
+        (folder / "invocation.json").write_text(json.dumps(invocation))
+        command = [sys.executable, "-m", "kedro_pipes", "--invocation", "invocation.json"]
+        result = run_command(command, folder, PYTHONPATH=str(folder / "src"))
+        lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
+        return result.returncode, [json.loads(line) for line in lines]
+
+    return run

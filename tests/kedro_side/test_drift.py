@@ -100,3 +100,13 @@ def test_changed_function_body_only_warns(spaceport, invocation):
 
     assert 0 == result.returncode, result.stderr
     assert "Node 'clean_shuttles' has another function body" in result.stderr
+
+
+def test_manifest_of_another_project(spaceport, invocation):
+    """Whatever `on_drift` says, nothing is run: both packages are named."""
+    result = work(spaceport, invocation, package_name="shop", on_drift="warn")
+
+    assert 1 == result.returncode
+    assert "of the package 'shop', while the worker's directory holds the package 'spaceport'" in (
+        result.stderr
+    )

@@ -58,11 +58,12 @@ def loading(manifest):
 
 @pytest.mark.newest
 def test_found_pipelines_load_alone(copied, export):
-    """What `find_pipelines` finds loads alone; the default pipeline is never loaded in part."""
+    """What `find_pipelines` finds loads alone; what is made of it does not, nor the default."""
     environment = {"PYTHONPATH": str(PROJECTS / "two_worlds/library")}
     manifest = export(copied("two_worlds"), **environment)
 
-    assert {"__default__": None, "heavy": True, "light": True} == loading(manifest)
+    expected = {"__default__": None, "counting": False, "heavy": True, "light": True}
+    assert expected == loading(manifest)
 
 
 @pytest.mark.newest
@@ -101,7 +102,7 @@ def test_other_nodes_are_no_load(copied, export):
 
     found = loading(export(folder, **environment))
 
-    assert {"__default__": None, "heavy": True, "light": False} == found
+    assert {"__default__": None, "counting": False, "heavy": True, "light": False} == found
 
 
 @pytest.mark.newest

@@ -2,41 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
-from pathlib import Path
-
 import pytest
-
-RELAY = Path(__file__).parents[1] / "projects/relay"
-
-
-@pytest.fixture
-def work(tmp_path, run_command):
-    """Run all nodes of a pipeline in one worker; return what it reports, and its exit code."""
-
-    def run(pipeline, *nodes, **fields):
-        folder = tmp_path / "relay"
-        shutil.copytree(RELAY, folder, ignore=shutil.ignore_patterns("__pycache__", "data"))
-        (folder / "conf/local").mkdir(exist_ok=True)
-        invocation = {
-            "group": pipeline,
-            "nodes": list(nodes),
-            "pipelines": [pipeline],
-            "kedro_run_id": "2026-01-01T00.00.00.000Z",
-            "dagster_run_id": "by-hand",
-            "package_name": "relay",
-            **fields,
-        }
-        (folder / "pyproject.toml").unlink()
-        (folder / "invocation.json").write_text(json.dumps(invocation))
-        command = [sys.executable, "-m", "kedro_pipes", "--invocation", "invocation.json"]
-        result = run_command(command, folder, PYTHONPATH=str(folder / "src"))
-        lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
-        return result.returncode, [json.loads(line) for line in lines]
-
-    return run
 
 
 def told(events, kind):

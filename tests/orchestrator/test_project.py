@@ -50,6 +50,17 @@ def test_manifest_elsewhere(tmp_path, manifest, node):
     assert project.manifest.nodes == written.nodes
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no tomllib")
+def test_manifest_of_another_project(project, node):
+    """The manifest and the directory have to be of one package; both are named."""
+    opened = project(node("train", ["raw"], ["model"]))
+    declared = '[tool.kedro]\npackage_name = "relay"\nproject_name = "R"\n'
+    (opened.project_dir / "pyproject.toml").write_text(declared)
+
+    with pytest.raises(ProjectError, match=r"another project, 'Shop' .* 'shop', .* 'relay'"):
+        _ = KedroProject(opened.project_dir).manifest
+
+
 def test_default_interpreter(tmp_path, environment):
     """The project's own virtual environment is found, through its link."""
     assert KedroProject(tmp_path).python == environment
