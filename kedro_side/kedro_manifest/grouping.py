@@ -19,6 +19,7 @@ from kedro_manifest.selection import DEFAULT_PIPELINE, namespaces_of
 Strategy = Literal["node", "namespace", "tag", "pipeline"]
 MemoryPolicy = Literal["group", "stage"]
 OnCycle = Literal["widen", "refuse"]
+_WILDCARDS = frozenset("*?[")
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -73,6 +74,12 @@ def is_staged(graph: PipelineGraph, policy: GroupPolicy, dataset: str) -> bool:
     """
     named = dataset in policy.memory_by_dataset
     return policy.may_stage(dataset) and (named or graph.unpicklable(dataset) is None)
+
+
+def unknown_datasets(graph: PipelineGraph, policy: GroupPolicy) -> list[str]:
+    """Return the entries of `memory_datasets` that name a dataset which is not there."""
+    named = (name for name in policy.memory_by_dataset if _WILDCARDS.isdisjoint(name))
+    return sorted(name for name in named if name not in graph.datasets)
 
 
 def _specificity(pattern: str) -> tuple[int, str]:

@@ -12,9 +12,9 @@ from itertools import pairwise
 import msgspec
 
 from kedro_manifest.components import strong_components
-from kedro_manifest.errors import GroupCycleError
+from kedro_manifest.errors import GroupCycleError, UnknownNameError
 from kedro_manifest.graph import PipelineGraph, inputs_of, sort_topologically
-from kedro_manifest.grouping import GroupPolicy, Label, is_staged, label_nodes
+from kedro_manifest.grouping import GroupPolicy, Label, is_staged, label_nodes, unknown_datasets
 from kedro_manifest.names import strip_transcoding
 
 _KEEP_APART = GroupPolicy()
@@ -65,6 +65,8 @@ def plan_groups(
         UnknownNameError: The policy names what is not there.
         AmbiguousGroupError: The policy puts a node in two groups.
     """
+    for name in unknown_datasets(graph, policy):
+        raise UnknownNameError.of("memory_datasets entry", name, graph.datasets)
     chosen = set(nodes)
     labels = label_nodes(graph, policy)
     predecessors = {name: graph.predecessors[name] & chosen for name in chosen}

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from kedro_manifest.errors import (
     AmbiguousGroupError,
     GroupCycleError,
@@ -15,7 +17,7 @@ from kedro_manifest.errors import (
 )
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.grouping import GroupPolicy
+from kedro_manifest.grouping import GroupPolicy, unknown_datasets
 from kedro_manifest.model import Manifest
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning import Group, Plan, plan_groups
@@ -60,6 +62,9 @@ def check_groups(
         return
     policy = orchestration.group_policy()
     yield from _check_memory_entries(graph, policy)
+    unknown = unknown_datasets(graph, policy)
+    known = {key: way for key, way in policy.memory_by_dataset.items() if key not in unknown}
+    policy = msgspec.structs.replace(policy, memory_by_dataset=known)
     try:
         plan = plan_groups(graph, graph.nodes, policy)
     except (UnknownNameError, AmbiguousGroupError, GroupCycleError) as error:
@@ -88,13 +93,14 @@ def check_groups(
 
 def _check_memory_entries(graph: PipelineGraph, policy: GroupPolicy) -> Iterator[Finding]:
     in_memory = {name for name in graph.producers if graph.is_memory(name)}
+    unknown = unknown_datasets(graph, policy)
     for pattern in policy.memory_by_dataset:
         if pattern == "*" or any(fnmatchcase(name, pattern) for name in in_memory):
             continue
         near = get_close_matches(pattern, in_memory)
         persisted = pattern in graph.datasets and not graph.is_memory(pattern)
         yield Finding(
-            severity="warning",
+            severity="error" if pattern in unknown else "warning",
             code="unmatched-entry",
             place=f"{ORCHESTRATION_FILE}: memory_datasets.{pattern}",
             message=f"'{pattern}' is persisted, so nothing has to be said of it."

@@ -18,14 +18,15 @@ import fsspec
 import kedro
 import msgspec
 from kedro.framework.startup import _get_project_metadata
+from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.errors import KedroPipesError, OrchestrationError
 from kedro_manifest.findings import Finding, Places, list_names, sort_findings
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.placement import Store
-from kedro_manifest.orchestration.root import orchestration_of
-from kedro_manifest.planning import plan_groups
+from kedro_manifest.orchestration.root import Orchestration, orchestration_of
+from kedro_manifest.planning import Plan, plan_groups
 from kedro_manifest.preflight import check_manifest
 
 from kedro_pipes.export import (
@@ -193,19 +194,22 @@ def _check_staging(live: LiveProject, manifest: Manifest, places: Places) -> Ite
         orchestration = orchestration_of(manifest)
     except OrchestrationError:
         return  # A finding of its own.
-    staged = _staged(manifest)
-    if staged or "store" in manifest.orchestration:
+    plan = _plan(manifest)
+    if plan.staged or "store" in manifest.orchestration:
         yield from _check_store(orchestration.store, live.project.path)
         yield from _check_backend(orchestration.store)
-    yield from _check_generators(live, staged, places)
+    nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
+    generators = [node for node in nodes.values() if inspect.isgeneratorfunction(node.func)]
+    yield from _check_chunks(generators, plan, places)
+    yield from _check_asynchronous(generators, plan, orchestration, places)
 
 
-def _staged(manifest: Manifest) -> list[str]:
+def _plan(manifest: Manifest) -> Plan:
     try:
         graph = PipelineGraph(manifest)
-        return plan_groups(graph, graph.nodes, orchestration_of(manifest).group_policy()).staged
+        return plan_groups(graph, graph.nodes, orchestration_of(manifest).group_policy())
     except KedroPipesError:
-        return []  # A finding of its own.
+        return Plan(groups=[])  # A finding of its own.
 
 
 def _check_store(store: Store, project_path: Path) -> Iterator[Finding]:
@@ -256,14 +260,11 @@ def _check_backend(store: Store) -> Iterator[Finding]:
         )
 
 
-def _check_generators(
-    live: LiveProject, staged: Collection[str], places: Places
-) -> Iterator[Finding]:
+def _check_chunks(generators: list[KedroNode], plan: Plan, places: Places) -> Iterator[Finding]:
     """Find nodes that yield chunks into data that is to be staged."""
-    nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
-    for node in nodes.values():
-        crossing = [name for name in node.outputs if strip_transcoding(name) in staged]
-        if crossing and inspect.isgeneratorfunction(node.func):
+    for node in generators:
+        crossing = [name for name in node.outputs if strip_transcoding(name) in plan.staged]
+        if crossing:
             yield Finding(
                 severity="warning",
                 code="generator",
@@ -271,4 +272,26 @@ def _check_generators(
                 message=f"Node '{node.name}' yields chunks, and {list_names(crossing)} keeps the last "
                 "one only, in memory and staged alike.",
                 cure="Give it a catalog entry that appends, or return the whole.",
+            )
+
+
+def _check_asynchronous(
+    generators: list[KedroNode], plan: Plan, orchestration: Orchestration, places: Places
+) -> Iterator[Finding]:
+    """Find nodes that yield chunks in groups that save asynchronously."""
+    asynchronous = {
+        node
+        for group in plan.groups
+        if any(orchestration.groups[name].is_async for name in group.explicit)
+        for node in group.nodes
+    }
+    for node in generators:
+        if node.name in asynchronous:
+            yield Finding(
+                severity="error",
+                code="generator-async",
+                place=places.node(node.name),
+                message=f"Node '{node.name}' yields chunks, and its group is to save asynchronously, "
+                "which Kedro cannot do.",
+                cure="Leave `is_async` out of its group, or take the node out of the group.",
             )

@@ -5,21 +5,42 @@ Knows runners and tasks, not what is reported of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
 from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner, SequentialRunner, Task, ThreadRunner
+from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.invocation import Invocation
 
 Watch = Callable[[Node], AbstractContextManager[None]]
 """Stands around everything that a node does in its thread."""
 
 
-def make_runner(invocation: Invocation, watch: Watch) -> AbstractRunner:
-    """Return the runner that an invocation asks for; `watch` sees the nodes of a thread runner."""
+class AsynchronousGeneratorError(KedroPipesError):
+    """A group is to load and save asynchronously, and one of its nodes yields chunks.
+
+    Cure: leave `is_async` out of the group in `dagster.yml`, or the node out of the group.
+    """
+
+
+def make_runner(invocation: Invocation, nodes: Mapping[str, Node], watch: Watch) -> AbstractRunner:
+    """Return the runner that an invocation asks for; `watch` sees the nodes of a thread runner.
+
+    Raises:
+        AsynchronousGeneratorError: Kedro would refuse a node, but only when its turn comes.
+    """
+    if invocation.is_async:
+        for name, node in nodes.items():
+            if inspect.isgeneratorfunction(node.func):
+                raise AsynchronousGeneratorError(
+                    f"Cannot run node '{name}' with `is_async`: it yields chunks, which Kedro saves "
+                    "one after the other only. Leave `is_async` out of its group in dagster.yml, "
+                    "or take the node out of the group."
+                )
     if invocation.runner == "thread":
         return WatchedThreadRunner(watch)
     return SequentialRunner(is_async=invocation.is_async)

@@ -117,7 +117,7 @@ def run_invocation(
         try:
             loaded = load_nodes(invocation)
             refuse_drift(invocation, loaded.nodes, project_path)
-            runner = make_runner(invocation, reporter.running)
+            runner = make_runner(invocation, loaded.nodes, reporter.running)
             run_session(project_path, invocation, loaded, hooks=hooks, runner=runner)
         except BaseException as error:
             reporter.fail(error)

@@ -161,6 +161,18 @@ def test_generators_keep_their_last_chunk_only(spaceport, check):
     assert "the last one only" in check(spaceport)[1]["generator"]["message"]
 
 
+def test_generators_are_not_asynchronous(spaceport, check):
+    """Kedro refuses to save chunks asynchronously, and only when the node's turn comes."""
+    change(spaceport, "pipelines/training.py", 'return {"seats"', 'yield {"seats"')
+    group = "{nodes: [north.select, north.fit], is_async: true}"
+    append(spaceport, "conf/base/dagster.yml", f"\ngroups: {{north: {group}}}\n")
+
+    code, found = check(spaceport)
+
+    assert 1 == code
+    assert "'north.select' yields chunks" in found["generator-async"]["message"]
+
+
 @pytest.mark.parametrize(
     ("store", "code"),
     [

@@ -67,3 +67,11 @@ def test_asynchronous_datasets(work):
     )
     assert ["first"] == [event["asset_key"] for event in told(events, "Materialization")]
     assert {"first", "second"} == {event["dataset"] for event in told(events, "DatasetLoaded")}
+
+
+def test_asynchronous_generators_are_refused(work):
+    """Kedro would refuse it when its turn comes, and the node before it would be taken for it."""
+    code, events = work("stumbling", "walk", is_async=True)
+
+    assert 1 == code
+    assert ["WorkerStarted"] == [event["event"] for event in events]

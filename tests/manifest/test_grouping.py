@@ -3,10 +3,12 @@
 import msgspec
 import pytest
 from kedro_manifest.codec import decode_manifest, encode_manifest
+from kedro_manifest.errors import UnknownNameError
 from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.grouping import GroupPolicy, Label, label_nodes
-from kedro_manifest.model import Manifest, Node, Pipeline, Project
+from kedro_manifest.grouping import ExplicitGroup, GroupPolicy, Label, label_nodes
+from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.root import orchestration_of
+from kedro_manifest.planning import plan_groups
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
 
@@ -46,3 +48,36 @@ def test_default_tag_prefix_is_a_legal_tag():
 
     assert {"a": Label("tag", "group.x")} == labels
     assert prefix == msgspec.convert({}, type(orchestration_of(manifest))).grouping.tag_prefix
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"nodes": ["train_modle"]}, "groups.mine.nodes entry 'train_modle'.*'train_model'"),
+        ({"tags": ["heavi"]}, "groups.mine.tags entry 'heavi'.*'heavy'"),
+        ({"namespaces": ["nort"]}, "groups.mine.namespaces entry 'nort'.*'north'"),
+        ({"pipelines": ["trainin"]}, "groups.mine.pipelines entry 'trainin'.*'training'"),
+        ("modell", "memory_datasets entry 'modell'.*'model'"),
+    ],
+)
+def test_names_that_are_not_there(policy, said):
+    """An entry of `dagster.yml` that names nothing is told with the nearest names that there are."""
+    node = Node(
+        name="train_model", function="m:f", outputs=["model"], tags=["heavy"], namespace="north"
+    )
+    graph = PipelineGraph(
+        Manifest(
+            project=PROJECT,
+            nodes=[node],
+            pipelines=[Pipeline(name="training", nodes=["train_model"])],
+            datasets=[Dataset(name="model", type="T", kind="memory")],
+        )
+    )
+    given = (
+        GroupPolicy(memory_by_dataset={policy: "stage"})
+        if isinstance(policy, str)
+        else GroupPolicy(groups={"mine": ExplicitGroup(**policy)})
+    )
+
+    with pytest.raises(UnknownNameError, match=said):
+        plan_groups(graph, graph.nodes, given)

@@ -91,7 +91,7 @@ CASES = {
             "groups": {"g": {"nodes": ["a", "c"]}},
         },
     ),
-    "unmatched-entry": ("warning", {"memory_datasets": {"z": "stage"}}),
+    "unmatched-entry": ("error", {"memory_datasets": {"z": "stage"}}),
 }
 
 
@@ -160,6 +160,35 @@ def test_what_dagster_yml_says_by_name_is_meant():
 
     assert [] == codes(datasets=datasets, memory_datasets={"x": "group"})
     assert [] == codes(datasets=datasets, groups={"g": {"nodes": ["a", "b"]}})
+
+
+@pytest.mark.parametrize("pattern", ["x", "z*"])
+def test_entries_that_do_nothing_are_doubted(pattern):
+    """A dataset that is persisted needs no entry, and a pattern may match elsewhere."""
+    assert [("warning", "unmatched-entry")] == codes(memory_datasets={pattern: "stage"})
+
+
+def test_contradicting_groups_are_an_error():
+    """Groups that became one because of their data cannot have two runners."""
+    datasets = [FILES[0], FILES[2]]
+    groups = {"one": {"nodes": ["a"], "runner": "thread"}, "two": {"nodes": ["b"]}}
+    found = {each.code: each for each in findings(datasets=datasets, groups=groups)}
+
+    assert "error" == found["groups"].severity
+    assert "dagster.yml: groups.two.runner" == found["groups"].place
+
+
+@pytest.mark.parametrize(
+    ("memory_datasets", "expected"),
+    [("group", ["memory-edge"]), ("stage", []), ({"x": "stage"}, ["unpicklable"])],
+)
+def test_what_cannot_be_pickled(memory_datasets, expected):
+    """It is told of only where it is staged all the same, because `dagster.yml` names it."""
+    doubted = Dataset(name="x", type="T", kind="memory", unpicklable="returns a lambda")
+    found = findings(datasets=[FILES[0], doubted, FILES[2]], memory_datasets=memory_datasets)
+
+    assert expected == [each.code for each in found]
+    assert all("node 'a'" in each.place for each in found)
 
 
 def test_an_entry_in_memory_may_bring_its_data():
