@@ -25,6 +25,8 @@ _UNPICKLABLE = frozenset(
 _FUNCTIONS = frozenset({"Callable", "FunctionType", "LambdaType"})
 _PICKLES_FUNCTIONS = frozenset({"cloudpickle", "dill"})
 """Backends that pickle functions which have no name of their own."""
+_UNSPOKEN = re.compile(r"\btyping\.|\bcollections\.abc\.| at 0x[0-9a-fA-F]+")
+"""Also addresses: the same project gives the same text in every process."""
 _MAY_TELL = re.compile(r"\blambda\b|\bfor\b|\n\s+def ")
 """Text without any of these need not be parsed."""
 
@@ -88,7 +90,7 @@ def _spelled(annotation: Any) -> str:
     if annotation is None or isinstance(annotation, str):
         return annotation or ""
     if typing.get_args(annotation) or not isinstance(annotation, type):
-        return str(annotation).replace("typing.", "").replace("collections.abc.", "")
+        return _UNSPOKEN.sub("", str(annotation))
     return annotation.__name__
 
 

@@ -60,6 +60,7 @@ def _scrub_dataset(dataset: Dataset, scrubber: SecretScrubber) -> Dataset:
         uri=scrubber.text(dataset.uri) if dataset.uri else None,
         layer=scrubber.text(dataset.layer) if dataset.layer else None,
         metadata=scrubber.json(dataset.metadata),
+        unpicklable=scrubber.text(dataset.unpicklable) if dataset.unpicklable else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Generator, Iterator
+from typing import Annotated
 
 import pytest
 from kedro_pipes.picklability import doubt_output
@@ -47,6 +48,10 @@ def chunks() -> Generator[int, None, None]:
     yield 1
 
 
+def annotated() -> Annotated[Callable[[], None], object()]:
+    return print
+
+
 class Filter:
     def __call__(self) -> Iterator[int]:
         """Return rows."""
@@ -78,6 +83,7 @@ def doubt(function, outputs=("out",), name="out", backend="pickle"):
         (wrapped, "returns a generator"),
         (value_of_lambda, None),
         (chunks, None),
+        (annotated, "declares to return Callable[[], None]"),
         (len, None),
     ],
 )
