@@ -51,15 +51,15 @@ def probe_registry(names: Iterable[str]) -> dict[str, bool | None]:
 
 def _probe_each(names: list[str], whole: Mapping[str, set[Node]]) -> dict[str, bool]:
     sizes = [len(nodes) for nodes in whole.values()]
-    left = _MOST_BUILT * sum(sizes)
+    left, average = _MOST_BUILT * sum(sizes), 1 + sum(sizes) // max(1, len(sizes))
     found = {}
     for name in names:
         if left < 0:
             break
         loaded = _load_only(name)
         found[name] = loaded is not None and loaded.get(name) == whole[name]
-        # How much was built before it failed cannot be known.
-        left -= sum(map(len, loaded.values())) if loaded is not None else max(sizes) // 2
+        # How much was built before it failed cannot be known; most often that one pipeline.
+        left -= sum(map(len, loaded.values())) if loaded is not None else average
     return found
 
 
