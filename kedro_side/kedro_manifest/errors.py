@@ -36,12 +36,21 @@ class UnknownNameError(KedroPipesError):
     Cure: use one of the nearest names that the message lists.
     """
 
+    def __init__(self, message: str, kind: str = "", name: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        """Such as `node`."""
+        self.name = name
+        self.hint = hint
+        """The nearest names, as a sentence."""
+
     @classmethod
     def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
         """Return the error for a name that is not there, with the nearest that are."""
         near = get_close_matches(name, known)
         hint = f"Did you mean {', '.join(map(repr, near))}?" if near else "Export it again."
-        return cls(f"Cannot find {kind} '{name}' in the manifest. {hint}")
+        message = f"Cannot find {kind} '{name}' in the manifest. {hint}"
+        return cls(message, kind, name, hint if near else "")
 
 
 class DuplicateNameError(KedroPipesError):

@@ -15,7 +15,7 @@ from dagster_kedro.assets import kedro_multi_asset
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.index import AssetIndex
-from dagster_kedro.jobs import pipeline_jobs
+from dagster_kedro.jobs import project_jobs
 from dagster_kedro.launchpad import launchpad_resource, resource_key
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
@@ -39,7 +39,8 @@ def build_definitions(
 
     Args:
         projects: The project, or several with a `key_prefix` each.
-        pipelines: Registered pipelines to take; None takes every one.
+        pipelines: Registered pipelines to take; None takes every one. Jobs of `dagster.yml` that
+            need other nodes are left out, with a warning.
         translator: How datasets look as assets.
         client: Where workers run. Default: a process each, on this machine.
         resource: The whole resource, where more than the client is to be set.
@@ -88,9 +89,18 @@ class _ProjectDefinitions:
             self._index.manifest, self._resource, self._orchestration.clients
         )
         inputs = self._index.external_specs(self._nodes) if external else []
+        jobs = project_jobs(
+            self._index,
+            self._orchestration,
+            resource,
+            nodes=self._nodes,
+            pipelines=self._pipelines,
+        )
         return dg.Definitions(
             assets=[*self._assets(), *inputs],
-            jobs=list(pipeline_jobs(self._index, self._pipelines)),
+            jobs=list(jobs.by_name.values()),
+            schedules=jobs.schedules,
+            loggers=jobs.loggers or None,
             resources={self._resource_key: resource},
         )
 

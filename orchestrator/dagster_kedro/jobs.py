@@ -1,28 +1,230 @@
-"""Jobs on the assets of one project. Definition time only."""
+"""Jobs on the assets of one project, with their schedules and loggers. Definition time only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import dagster as dg
+import msgspec
+from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.findings import list_names
+from kedro_manifest.orchestration.factories import NamedJob, expand_jobs, filter_of
+from kedro_manifest.orchestration.job_checks import (
+    CONSOLE,
+    job_problems,
+    nodes_of_job,
+    unused_entries,
+)
+from kedro_manifest.orchestration.jobs import Job, Schedule
+from kedro_manifest.orchestration.root import Orchestration
 
+from dagster_kedro.config_errors import problems_of
+from dagster_kedro.executors import executor_of
 from dagster_kedro.index import AssetIndex
+from dagster_kedro.job_options import run_tags, settings_of, step_retries
+from dagster_kedro.launchpad import resource_key, run_config
+from dagster_kedro.loggers import logger_definition, selecting
+from dagster_kedro.python_objects import load_instance
+from dagster_kedro.schedules import schedule_of
+
+AssetJob = Any
+"""What `define_asset_job` returns; Dagster does not export its type."""
+PartitionsOf = Callable[[NamedJob, AbstractSet[str]], dg.PartitionsDefinition[Any] | None]
+"""Partitions of a job with these nodes."""
 
 
-def pipeline_jobs(index: AssetIndex, pipelines: Sequence[str] | None) -> Iterator[Any]:
-    """Yield a job for each registered pipeline that makes any asset.
+class ProjectJobs(msgspec.Struct, frozen=True, kw_only=True):
+    """What one project gives to be launched."""
+
+    by_name: dict[str, AssetJob]
+    """By the name in `dagster.yml`, or that of the pipeline."""
+    schedules: list[dg.ScheduleDefinition]
+    loggers: dict[str, dg.LoggerDefinition]
+    """All that a job may choose from; empty where none does."""
+
+    def find(self, name: str, place: str) -> AssetJob:
+        """Return the job that an entry names.
+
+        Args:
+            name: Of a job in `dagster.yml`, factories expanded, or of a registered pipeline.
+            place: Dotted keys of the entry, for errors.
+
+        Raises:
+            OrchestrationError: There is no such job here.
+        """
+        if name not in self.by_name:
+            raise OrchestrationError.unknown(place, "job", name, self.by_name)
+        return self.by_name[name]
+
+
+def project_jobs(
+    index: AssetIndex,
+    orchestration: Orchestration,
+    resource: dg.ResourceDefinition,
+    *,
+    nodes: AbstractSet[str],
+    pipelines: Collection[str] | None = None,
+    partitions_of: PartitionsOf | None = None,
+) -> ProjectJobs:
+    """Return the jobs that `dagster.yml` describes, and one for each other registered pipeline.
 
     Args:
         index: Of the project's assets.
+        orchestration: The project's `dagster.yml`.
+        resource: The project's resource, which a job's settings have to fit.
+        nodes: Nodes whose assets are defined here. A job that needs others is left out, with a
+            warning.
         pipelines: Registered pipelines to take; None takes every one.
+        partitions_of: Tells the partitions of a job. Default: none has any.
+
+    Raises:
+        OrchestrationError: An entry names what is not there, or has an illegal value.
     """
+    for problem in job_problems(index.graph, orchestration):
+        raise problem
+    for place in unused_entries(index.graph, orchestration):
+        warnings.warn(f"dagster.yml: no job names `{place}`, so nothing comes of it.", stacklevel=2)
+    factory = _JobFactory(index, orchestration, resource)
+    by_name: dict[str, AssetJob] = {}
+    schedules: list[dg.ScheduleDefinition] = []
+    named_jobs = expand_jobs(index.graph, orchestration.jobs)
+    for named in named_jobs:
+        of_job = nodes_of_job(index.graph, named)
+        if outside := sorted(of_job - nodes):
+            warnings.warn(
+                f"dagster.yml: {named.place} is left out: it runs {list_names(outside)}, outside "
+                "of the pipelines that these definitions are made of.",
+                stacklevel=2,
+            )
+            continue
+        partitions_def = partitions_of(named, of_job) if partitions_of else None
+        by_name[named.name] = factory.job(named, of_job, partitions_def)
+        schedules += factory.schedules(named, by_name[named.name], partitions_def)
+    written = {named.name for named in named_jobs}
+    if orchestration.pipeline_jobs:
+        by_name |= {
+            name: job for name, job in _pipeline_jobs(index, pipelines) if name not in written
+        }
+    return ProjectJobs(by_name=by_name, schedules=schedules, loggers=factory.loggers)
+
+
+class _JobFactory:
+    """Makes the jobs of one project."""
+
+    def __init__(
+        self, index: AssetIndex, orchestration: Orchestration, resource: dg.ResourceDefinition
+    ) -> None:
+        self._index = index
+        self._orchestration = orchestration
+        self._resources = {resource_key(index): resource}
+        self.loggers: dict[str, dg.LoggerDefinition] = {}
+        for name, logger in orchestration.loggers.items():
+            self._add_logger(index.name_for(name), name, logger, f"loggers.{name}")
+
+    def job(
+        self,
+        named: NamedJob,
+        nodes: AbstractSet[str],
+        partitions_def: dg.PartitionsDefinition[Any] | None,
+    ) -> AssetJob:
+        """Return one job. Its settings are configuration, so that the Launchpad shows them."""
+        job = named.job
+        keys = [spec.key for spec in self._index.produced_specs(set(nodes))]
+        config = self._settings(named) | self._logging(named)
+        executor = job.executor and executor_of(
+            self._orchestration, job.executor, f"{named.place}.executor"
+        )
+        with warnings.catch_warnings():
+            # Said to be needless, but a job of assets without partitions gets its own only so.
+            warnings.filterwarnings("ignore", "Parameter `partitions_def`")
+            try:
+                return dg.define_asset_job(
+                    self._index.name_for(named.name),
+                    selection=dg.AssetSelection.assets(*keys),
+                    description=job.description or _describe(job, nodes),
+                    config=config or None,
+                    tags=run_tags(job),
+                    metadata=job.metadata,
+                    executor_def=executor or None,
+                    hooks=self._hooks(named),
+                    op_retry_policy=step_retries(job, f"{named.place}.retries"),
+                    partitions_def=partitions_def,
+                )
+            except dg.DagsterError as error:
+                raise OrchestrationError.at(named.place, str(error).rstrip(".")) from error
+
+    def schedules(
+        self,
+        named: NamedJob,
+        job: AssetJob,
+        partitions_def: dg.PartitionsDefinition[Any] | None,
+    ) -> Iterator[dg.ScheduleDefinition]:
+        """Yield the schedule of a job, if it has one."""
+        wanted = named.job.schedule
+        if wanted is None:
+            return
+        place = f"{named.place}.schedule"
+        if not isinstance(wanted, Schedule):
+            place, wanted = f"schedules.{wanted}", self._orchestration.schedules[wanted]
+        # The job's name, so that what a person has turned on stays so when others share it.
+        name = self._index.name_for(named.name, "schedule")
+        yield schedule_of(name, job, wanted, place, partitions_def)
+
+    def _settings(self, named: NamedJob) -> dict[str, Any]:
+        settings = settings_of(named.job)
+        config = run_config(self._index, settings)
+        for problem in problems_of(config, resources=self._resources) if settings else ():
+            inner = ".".join(problem.path[3:])
+            raise OrchestrationError.at(f"{named.place}.{inner}", problem.message, problem.hint)
+        return config
+
+    def _logging(self, named: NamedJob) -> dict[str, Any]:
+        keys = []
+        for number, logger in enumerate(named.job.loggers):
+            if logger == CONSOLE and CONSOLE not in self._orchestration.loggers:
+                keys.append(CONSOLE)
+            elif isinstance(logger, str):
+                keys.append(self._index.name_for(logger))
+            else:
+                name = f"{named.name}_logger_{number}"
+                keys.append(self._index.name_for(name))
+                self._add_logger(keys[-1], name, logger, f"{named.place}.loggers.{number}")
+        return selecting(keys, with_console=CONSOLE not in self._orchestration.loggers)
+
+    def _add_logger(self, key: str, name: str, logger: Any, place: str) -> None:
+        project_dir = self._index.project.project_dir
+        self.loggers[key] = logger_definition(name, logger, project_dir, place)
+        # Jobs that choose none, other people's too, can still configure the one of Dagster's.
+        self.loggers.setdefault(CONSOLE, dg.colored_console_logger)
+
+    def _hooks(self, named: NamedJob) -> set[dg.HookDefinition] | None:
+        return {
+            load_instance(reference, dg.HookDefinition, f"{named.place}.hooks.{number}")
+            for number, reference in enumerate(named.job.hooks)
+        } or None
+
+
+def _pipeline_jobs(
+    index: AssetIndex, pipelines: Collection[str] | None
+) -> Iterator[tuple[str, AssetJob]]:
+    """Yield a job for each registered pipeline that makes any asset."""
     for pipeline in index.manifest.pipelines:
         chosen = pipelines is None or pipeline.name in pipelines
         keys = [spec.key for spec in index.produced_specs(set(pipeline.nodes))]
         if chosen and keys:
-            yield dg.define_asset_job(
-                index.name_for(pipeline.name),
-                selection=dg.AssetSelection.assets(*keys),
-                description=f"Kedro pipeline `{pipeline.name}`, {len(pipeline.nodes)} nodes.",
+            yield (
+                pipeline.name,
+                dg.define_asset_job(
+                    index.name_for(pipeline.name),
+                    selection=dg.AssetSelection.assets(*keys),
+                    description=f"Kedro pipeline `{pipeline.name}`, {len(pipeline.nodes)} nodes.",
+                ),
             )
+
+
+def _describe(job: Job, nodes: AbstractSet[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in filter_of(job).pipelines)
+    return f"Of Kedro pipeline {names}, {len(nodes)} nodes."

@@ -91,6 +91,8 @@ CASES = {
             "groups": {"g": {"nodes": ["a", "c"]}},
         },
     ),
+    "jobs": ("error", {"jobs": {"nightly": {"schedule": "nihgtly"}}}),
+    "unused-entry": ("warning", {"schedules": {"nightly": {"cron_schedule": "0 3 * * *"}}}),
     "unmatched-entry": ("error", {"memory_datasets": {"z": "stage"}}),
 }
 
@@ -152,6 +154,66 @@ def test_wrong_entries_get_the_nearest_names(orchestration, place, hint):
 
     assert place == found.place
     assert hint in found.cure
+
+
+NAMES = {
+    "schedules": {"nightly": {"cron_schedule": "0 3 * * *"}},
+    "executors": {"local": {"multiprocess": None}},
+    "loggers": {"audit": {}},
+    "partitions": {"days": {"type": "daily", "start": "2024-01-01"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("job", "place", "hint"),
+    [
+        ({"schedule": "nigthly"}, "schedule", "'nightly'"),
+        ({"executor": "loca"}, "executor", "'local'"),
+        ({"executor": "multiproces"}, "executor", "'multiprocess'"),
+        ({"executor": {}}, "executor", "such as `in_process:`"),
+        ({"loggers": ["audits"]}, "loggers", "'audit'"),
+        ({"partitions": "day"}, "partitions", "'days'"),
+        ({"log_level": "LOUD"}, "log_level", "'INFO'"),
+        ({"loggers": [{"log_level": "DEBU"}]}, "loggers.0.log_level", "'DEBUG'"),
+        ({"loggers": [{"handlers": [{"formatter": "x"}]}]}, "loggers.0.handlers.0", "class"),
+        ({"pipeline": "_default_"}, "pipeline", "'__default__'"),
+        ({"pipeline": {"pipeline_name": "x"}}, "pipeline.pipeline_name", "Mend the entry."),
+        ({"pipeline": {"to_nodes": ["a", "bb"]}}, "pipeline.to_nodes", "'b'"),
+        ({"pipeline": {"tags": ["t"]}}, "pipeline.tags", "Mend the entry."),
+        ({"pipeline": {"from_inputs": ["y"]}}, "pipeline", "`kedro pipes plan`"),
+    ],
+    ids=str,
+)
+def test_jobs_that_name_what_is_not_there(job, place, hint):
+    """Each name is found at its place, with what may stand there."""
+    found = [each for each in findings(jobs={"j": job}, **NAMES) if each.code == "jobs"]
+
+    assert [f"dagster.yml: jobs.j.{place}"] == [each.place for each in found][:1]
+    assert hint in found[0].cure
+
+
+def test_every_wrong_job_is_found_at_once():
+    """A person mends the file once, not once for each error."""
+    jobs = {"a": {"schedule": "x", "executor": "y"}, "b": {"pipeline": "z"}}
+
+    assert 3 == len(findings(jobs=jobs))
+
+
+def test_what_jobs_name_is_used():
+    """Schedules, executors and loggers that a job names are no finding."""
+    job = {"schedule": "nightly", "executor": "local", "loggers": ["audit", "console"]}
+    names = {key: NAMES[key] for key in ("schedules", "executors", "loggers")}
+
+    assert [] == findings(jobs={"j": job}, **names)
+
+
+def test_keys_without_a_value_are_not_there():
+    """YAML reads a key with nothing below it as null, and kedro-dagster writes null itself."""
+    empty = {"jobs": None, "schedules": None, "executors": None, "loggers": None}
+    job = {"pipeline": {"pipeline_name": "__default__", "tags": None}, "loggers": None}
+
+    assert [] == findings(**empty)
+    assert [] == findings(jobs={"j": job}, executors=None)
 
 
 def test_what_dagster_yml_says_by_name_is_meant():

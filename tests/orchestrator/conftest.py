@@ -13,7 +13,9 @@ def make_node(name: str, inputs=(), outputs=(), **fields) -> Node:
     return Node(name=name, inputs=list(inputs), outputs=list(outputs), **fields)
 
 
-def make_manifest(*nodes: Node, memory=(), datasets=(), pipelines=None, parameters=()) -> Manifest:
+def make_manifest(
+    *nodes: Node, memory=(), datasets=(), pipelines=None, parameters=(), orchestration=None
+) -> Manifest:
     """Return a manifest in which every dataset that is not described is a CSV file."""
     described = {dataset.name: dataset for dataset in datasets}
     names = {name for node in nodes for name in (*node.inputs, *node.outputs)}
@@ -32,6 +34,7 @@ def make_manifest(*nodes: Node, memory=(), datasets=(), pipelines=None, paramete
         datasets=list(described.values()),
         pipelines=[Pipeline(name=name, nodes=sorted(of)) for name, of in pipelines.items()],
         parameters=list(parameters),
+        orchestration=orchestration or {},
     )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+
+from kedro_manifest.orchestration.annotations import alternatives, is_struct
 
 _ITEM = "[...]"
 
@@ -49,7 +50,7 @@ def _hint(wrong: str, known: list[str]) -> str:
 def _follow(raw: Any, expected: Any, steps: list[str]) -> tuple[str, list[Any]]:
     """Walk down a path; where msgspec gives no key, look for the item that is wrong."""
     place: list[str] = []
-    types = _alternatives(expected)
+    types = alternatives(expected)
     for step in steps:
         inner = [each for outer in types for each in _inside(outer, step)]
         key: Any = step
@@ -76,30 +77,20 @@ def _is_wrong(value: Any, types: list[Any]) -> bool:
 
 def _inside(outer: Any, step: str) -> Iterator[Any]:
     """Yield the types that a field or an item of a type may have."""
-    if _is_struct(outer):
+    if is_struct(outer):
         for field in msgspec.structs.fields(outer):
             if field.encode_name == step:
-                yield from _alternatives(field.type)
+                yield from alternatives(field.type)
     elif step.startswith("[") and get_origin(outer) in (dict, list, tuple):
-        yield from _alternatives(get_args(outer)[-1])
+        yield from alternatives(get_args(outer)[-1])
 
 
 def _known(types: list[Any], *, keys: bool) -> Iterator[str]:
     for each in types:
-        if keys and _is_struct(each):
+        if keys and is_struct(each):
             yield from (field.encode_name for field in msgspec.structs.fields(each))
         elif get_origin(each) is Literal and not keys:
             yield from map(str, get_args(each))
-        elif _is_struct(each) and not keys:
+        elif is_struct(each) and not keys:
             tag = each.__struct_config__.tag
             yield from [str(tag)] if tag else []
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    if get_origin(annotation) in (Union, UnionType):
-        return [inner for each in get_args(annotation) for inner in _alternatives(each)]
-    return [annotation]
-
-
-def _is_struct(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -17,7 +17,16 @@ ExecutorKind = Literal[
     "celery_docker",
     "celery_k8s_job",
     "dask",
+    # As kedro-dagster spells them.
+    "docker_executor",
+    "k8s_job_executor",
+    "celery_executor",
+    "celery_docker_executor",
+    "celery_k8s_job_executor",
+    "dask_executor",
 ]
+Executor = dict[ExecutorKind, dict[str, Any] | None]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class PipelineFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +47,7 @@ class JobRetries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`jobs.<name>.retries:` of the job's steps, and of the run as a whole."""
 
     step: Retries | int | None = None
-    run: int | None = None
+    run: Count | None = None
     """How often Dagster launches a failed run again; needs the daemon."""
     run_strategy: Literal["from_failure", "from_asset_failure", "all_steps"] = "from_failure"
 
@@ -52,9 +61,21 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     description: str | None = None
     default_status: Literal["running", "stopped"] = "stopped"
     partition: Literal["latest", "all"] | dict[Literal["key"], str] = "latest"
-    """Of a partitioned job: the last complete one, all, or a named one."""
+    """Of a partitioned job: the last complete one, all, or a named one.
+
+    The last one of partitions without a time is the last of the list."""
     tags: dict[str, str] = {}
     metadata: dict[str, Any] = {}
+
+
+class Logger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`loggers.<name>:` a Dagster logger, in the words of `logging.config`."""
+
+    log_level: str = "INFO"
+    handlers: list[dict[str, Any]] = []
+    """Default: one that writes to standard output. A relative `filename` starts at the project."""
+    formatters: dict[str, dict[str, Any]] = {}
+    filters: dict[str, dict[str, Any]] = {}
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,14 +84,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     pipeline: str | PipelineFilter = PipelineFilter()
     """A registered pipeline, or the filters of `kedro run`."""
     description: str | None = None
-    executor: str | dict[ExecutorKind, dict[str, Any] | None] | None = None
+    executor: str | Executor | None = None
     """A name under `executors`, a kind, or one written in place."""
     schedule: str | Schedule | None = None
     """A name under `schedules`, or one written in place."""
-    loggers: list[str] = []
+    loggers: list[str | Logger] = []
+    """Names under `loggers`, `console` for Dagster's own, or written in place."""
     hooks: list[str] = []
     """Dagster hooks as `module:name`, called after each step."""
-    retries: JobRetries | int | None = None
+    retries: JobRetries | Count | None = None
     """A number is that of runs."""
     tags: dict[str, str] = {}
     metadata: dict[str, Any] = {}
@@ -82,16 +104,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Runtime parameters, nested."""
     load_versions: dict[str, str] = {}
     only_missing_outputs: bool = False
-    max_concurrent: int | None = None
+    max_concurrent: Count | None = None
+    """Workers at a time; 0 for as many as there are processors."""
     client: str | None = None
     """Name of the client, of those under `clients`, that runs all its groups."""
     log_level: str | None = None
-
-
-class Logger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`loggers.<name>:` a Dagster logger, in the words of `logging.config`."""
-
-    log_level: str = "INFO"
-    handlers: list[dict[str, Any]] = []
-    formatters: dict[str, dict[str, Any]] = {}
-    filters: dict[str, dict[str, Any]] = {}

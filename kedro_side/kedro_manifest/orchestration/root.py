@@ -12,7 +12,8 @@ from kedro_manifest.model import Manifest
 from kedro_manifest.orchestration.automation import AnySensor, AssetSettings, Observation
 from kedro_manifest.orchestration.clients import AnyClient, Concurrency
 from kedro_manifest.orchestration.diagnosis import diagnose
-from kedro_manifest.orchestration.jobs import ExecutorKind, Job, Logger, Schedule
+from kedro_manifest.orchestration.empty_entries import without_empty_entries
+from kedro_manifest.orchestration.jobs import Executor, Job, Logger, Schedule
 from kedro_manifest.orchestration.partitions import AnyPartitions
 from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store
 from kedro_manifest.orchestration.retrying import Retries
@@ -25,7 +26,7 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     pipeline_jobs: bool = True
     """Whether each registered pipeline gets a job of its own besides those under `jobs`."""
     schedules: dict[str, Schedule] = {}
-    executors: dict[str, dict[ExecutorKind, dict[str, Any] | None]] = {}
+    executors: dict[str, Executor] = {}
     """Dagster's executors by a name of one's own: `{local: {multiprocess: {max_concurrent: 2}}}`."""
     loggers: dict[str, Logger] = {}
     clients: dict[str, AnyClient] = {}
@@ -103,6 +104,7 @@ def read_orchestration(raw: dict[str, Any]) -> Orchestration:
         OrchestrationError: A wrong type or an unknown key; the message names its path and, of a
             key, the nearest that there is.
     """
+    raw = without_empty_entries(raw, Orchestration)
     try:
         return msgspec.convert(raw, Orchestration)
     except msgspec.ValidationError as error:

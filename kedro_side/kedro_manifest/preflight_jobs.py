@@ -1,0 +1,40 @@
+"""Findings on the jobs of `dagster.yml`, and on what they name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.findings import Finding
+from kedro_manifest.graph import PipelineGraph
+from kedro_manifest.orchestration.job_checks import job_problems, unused_entries
+from kedro_manifest.orchestration.root import orchestration_of
+
+ORCHESTRATION_FILE = "dagster.yml"
+
+
+def check_jobs(graph: PipelineGraph) -> Iterator[Finding]:
+    """Check the jobs against the nodes and the other entries that there are."""
+    try:
+        orchestration = orchestration_of(graph.manifest)
+    except OrchestrationError:
+        return  # found by whoever checks the file as a whole
+    problems = list(job_problems(graph, orchestration))
+    for problem in problems:
+        yield Finding(
+            severity="error",
+            code="jobs",
+            place=f"{ORCHESTRATION_FILE}: {problem.place}",
+            message=str(problem),
+            cure=problem.hint or "Mend the entry.",
+        )
+    if problems:
+        return
+    for place in unused_entries(graph, orchestration):
+        yield Finding(
+            severity="warning",
+            code="unused-entry",
+            place=f"{ORCHESTRATION_FILE}: {place}",
+            message=f"No job names `{place}`, so nothing comes of it.",
+            cure="Name it in a job, or take it out.",
+        )

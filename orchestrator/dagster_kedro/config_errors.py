@@ -1,0 +1,71 @@
+"""What Dagster's own schemas say of configuration out of `dagster.yml`, before any run.
+
+Knows no file: whoever asks knows the place of what was wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import dagster as dg
+import msgspec
+
+_PATH = re.compile(r" at path root(?P<path>.*?)(?=\. |\.?$| not in | must be )", re.DOTALL)
+_EXPECTED = re.compile(r' Expected: "(?P<schema>.*)"\.?$', re.DOTALL)
+_UNEXPECTED = re.compile(r'unexpected config entry "(?P<name>.*?)"')
+_ENTRY = re.compile(r"(?:^|[{\]}? ])\s*([^{}\[\]:?]+?)\??: ")
+
+
+class ConfigProblem(msgspec.Struct, frozen=True):
+    """One thing that Dagster refuses."""
+
+    path: list[str]
+    """Keys below the configuration's root."""
+    message: str
+    hint: str
+
+
+def problems_of(
+    run_config: Mapping[str, Any],
+    *,
+    resources: Mapping[str, dg.ResourceDefinition] | None = None,
+    executor: dg.ExecutorDefinition | None = None,
+) -> list[ConfigProblem]:
+    """Return what is wrong with a run configuration, for a job with these resources.
+
+    Args:
+        run_config: As the Launchpad would send it.
+        resources: Resources of the job, by their keys.
+        executor: Executor of the job; its own configuration is checked as well.
+    """
+
+    @dg.op(required_resource_keys=set(resources or {}))
+    def nothing() -> None:
+        """Never run."""
+
+    @dg.job(resource_defs=resources, executor_def=executor)
+    def checked() -> None:
+        nothing()
+
+    try:
+        dg.validate_run_config(checked, dict(run_config))
+    except dg.DagsterInvalidConfigError as error:
+        return [_problem(each.message) for each in error.errors]
+    return []
+
+
+def _problem(said: str) -> ConfigProblem:
+    """Take Dagster's sentence apart: it shows the whole schema, however long."""
+    found = _PATH.search(said)
+    path = found["path"].strip(":").split(":") if found else []
+    expected = _EXPECTED.search(said)
+    message = _PATH.sub("", _EXPECTED.sub("", said)).strip().rstrip(".")
+    unexpected = _UNEXPECTED.search(said)
+    if not (expected and unexpected):
+        return ConfigProblem(path, message, "")
+    known = [name.strip() for name in _ENTRY.findall(expected["schema"])]
+    near = get_close_matches(unexpected["name"], known) or known
+    return ConfigProblem(path, message, f"Did you mean {', '.join(map(repr, near[:5]))}?")
