@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -25,7 +25,7 @@ from dagster_kedro.config_errors import problems_of
 from dagster_kedro.executors import executor_of
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.job_options import run_tags, settings_of, step_retries
-from dagster_kedro.launchpad import resource_key, run_config
+from dagster_kedro.launchpad import merged, resource_key, run_config
 from dagster_kedro.loggers import logger_definition, selecting
 from dagster_kedro.python_objects import load_instance
 from dagster_kedro.schedules import schedule_of
@@ -44,6 +44,7 @@ class ProjectJobs(msgspec.Struct, frozen=True, kw_only=True):
     schedules: list[dg.ScheduleDefinition]
     loggers: dict[str, dg.LoggerDefinition]
     """All that a job may choose from; empty where none does."""
+    index: AssetIndex
 
     def find(self, name: str, place: str) -> AssetJob:
         """Return the job that an entry names.
@@ -58,6 +59,17 @@ class ProjectJobs(msgspec.Struct, frozen=True, kw_only=True):
         if name not in self.by_name:
             raise OrchestrationError.unknown(place, "job", name, self.by_name)
         return self.by_name[name]
+
+    def config_with(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration of one run of a job: its own, with more settings over it.
+
+        Dagster itself takes a run's configuration of the resource instead of the job's.
+
+        Args:
+            name: Of the job.
+            settings: Of the resource, as in the Launchpad.
+        """
+        return merged(self.by_name[name].config or {}, run_config(self.index, settings))
 
 
 def project_jobs(
@@ -108,7 +120,7 @@ def project_jobs(
         by_name |= {
             name: job for name, job in _pipeline_jobs(index, pipelines) if name not in written
         }
-    return ProjectJobs(by_name=by_name, schedules=schedules, loggers=factory.loggers)
+    return ProjectJobs(by_name=by_name, schedules=schedules, loggers=factory.loggers, index=index)
 
 
 class _JobFactory:

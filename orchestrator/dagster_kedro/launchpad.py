@@ -75,7 +75,7 @@ def launchpad_resource(
         if "client" in config:
             config["client_name"] = config.pop("client")
         with resource.process_config_and_initialize_cm() as ready:
-            parameters = _merged(ready.parameters, given)
+            parameters = merged(ready.parameters, given)
             yield ready.model_copy(update={**config, "parameters": parameters})
 
     return dg.ResourceDefinition(
@@ -95,13 +95,13 @@ def run_config(index: AssetIndex, settings: Mapping[str, Any]) -> dict[str, Any]
     return {"resources": {resource_key(index): {"config": dict(settings)}}} if settings else {}
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested parameters, as Kedro merges runtime parameters over its own."""
-    merged = dict(below)
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested values, as Kedro merges runtime parameters over its own."""
+    result = dict(below)
     for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def _fields(

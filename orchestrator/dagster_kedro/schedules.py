@@ -6,7 +6,7 @@ Knows neither nodes nor pipelines: a job comes ready-made.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -105,22 +105,18 @@ def keys_due(
 
 def _requests(
     schedule: Schedule, partitions_def: dg.PartitionsDefinition[Any]
-) -> Callable[[dg.ScheduleEvaluationContext], list[dg.RunRequest] | dg.SkipReason]:
-    def requests(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+) -> Callable[[dg.ScheduleEvaluationContext], Iterator[dg.RunRequest | dg.SkipReason]]:
+    def requests(
+        context: dg.ScheduleEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         # Whatever is asked of partitions in here, is asked for the time of the tick.
-        with dg.partition_loading_context(
-            context.scheduled_execution_time,
-            context.instance if context.instance_ref is not None else None,
-        ):
+        store = context.instance if context.instance_ref is not None else None
+        with dg.partition_loading_context(context.scheduled_execution_time, store):
             keys = keys_due(schedule.partition, partitions_def)
         if not keys:
-            return dg.SkipReason(
-                f"There is no partition yet for `partition: {schedule.partition}`."
-            )
-        return [
-            dg.RunRequest(run_key=str(key), partition_key=str(key), tags=schedule.tags)
-            for key in keys
-        ]
+            yield dg.SkipReason(f"There is no partition yet for `partition: {schedule.partition}`.")
+        for key in keys:
+            yield dg.RunRequest(run_key=str(key), partition_key=str(key), tags=schedule.tags)
 
     return requests
 

@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 from dagster_kedro import KedroPipesResource, KedroProject, kedro_assets
+from dagster_kedro.clients.scripted import Script, ScriptedClient, script_lines
 from kedro_manifest.codec import write_manifest
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 
@@ -59,6 +60,26 @@ def project(tmp_path):
         return KedroProject(tmp_path)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def playing():
+    """Make a client whose workers, one for each node, log a line and save what the node writes."""
+
+    def make(*nodes: Node) -> ScriptedClient:
+        return ScriptedClient.playing({node.name: _script_of(node) for node in nodes})
+
+    return make
+
+
+def _script_of(node: Node) -> Script:
+    keys = [name.replace(".", "/") for name in node.outputs or [node.name]]
+    saved = [
+        ("report_asset_materialization", {"asset_key": key, "metadata": {}, "data_version": None})
+        for key in keys
+    ]
+    said = ("log", {"message": f"hello from {node.name}", "level": "INFO"})
+    return Script(lines=script_lines(("opened", {}), said, *saved, ("closed", {})))
 
 
 @pytest.fixture(scope="session")
