@@ -88,9 +88,11 @@ class _Handlers:
 
     def made(self) -> list[logging.Handler]:
         configurator = self._configurator()
+        described = configurator.config["handlers"]
+        # By number: only then does `logging` resolve what `ext://` stands for.
         return [
-            self._make(configurator.configure_handler, handler, f"handlers.{number}")
-            for number, handler in enumerate(configurator.config["handlers"])
+            self._make(configurator.configure_handler, described[number], f"handlers.{number}")
+            for number in range(len(described))
         ]
 
     def _configurator(self) -> Any:

@@ -144,6 +144,12 @@ def test_datasets_of_one_pattern_are_one_finding():
         ({"grouping": {"strategy": "tags"}}, "dagster.yml: grouping.strategy", "mean 'tag'?"),
         ({"memory_datasets": {"x": "keep"}}, "dagster.yml: memory_datasets.x", "'stage'."),
         ({"store": {"ur": "s3://b"}}, "dagster.yml: store", "'url'"),
+        ({"executors": {"a": {"multiproces": {}}}}, "dagster.yml: executors.a", "'multiprocess'"),
+        (
+            {"jobs": {"a": {}, "j": {"schedule": {"cron_schedule": "x", "partition": {"k": ""}}}}},
+            "dagster.yml: jobs.j.schedule.partition",
+            "'key'",
+        ),
         ({"on_drift": "ignore"}, "dagster.yml: on_drift", "Choose from 'refuse', 'warn'."),
     ],
     ids=str,

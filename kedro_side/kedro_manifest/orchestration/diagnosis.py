@@ -15,6 +15,8 @@ import msgspec
 from kedro_manifest.orchestration.annotations import alternatives, is_struct
 
 _ITEM = "[...]"
+_KEY_IN = "`key` in "
+"""Before the path of a mapping that has a key which may not stand there."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -30,12 +32,14 @@ class Diagnosis(msgspec.Struct, frozen=True):
 def diagnose(error: msgspec.ValidationError, raw: Any, expected: type) -> Diagnosis:
     """Find the place of an error in what was read, and the nearest names that may stand there."""
     message, _, path = str(error).partition(" - at ")
+    of_key = path.startswith(_KEY_IN)
+    path = path.removeprefix(_KEY_IN)
     steps = re.findall(r"\[\.\.\.\]|\[\d+\]|[^.\[\]]+", path.strip("`").removeprefix("$"))
     place, types = _follow(raw, expected, steps)
     wrong = re.search(
         r"(?:unknown field|enum value|unknown value|Invalid value) [`']([^`']*)[`']", message
     )
-    known = sorted(_known(types, keys="unknown field" in message))
+    known = sorted(_keys_of(types) if of_key else _known(types, keys="unknown field" in message))
     return Diagnosis(place, message, _hint(wrong.group(1) if wrong else "", known))
 
 
@@ -83,6 +87,12 @@ def _inside(outer: Any, step: str) -> Iterator[Any]:
                 yield from alternatives(field.type)
     elif step.startswith("[") and get_origin(outer) in (dict, list, tuple):
         yield from alternatives(get_args(outer)[-1])
+
+
+def _keys_of(types: list[Any]) -> Iterator[str]:
+    for each in types:
+        if get_origin(each) is dict:
+            yield from map(str, get_args(get_args(each)[0]))
 
 
 def _known(types: list[Any], *, keys: bool) -> Iterator[str]:
