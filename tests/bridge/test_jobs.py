@@ -1,0 +1,51 @@
+"""Jobs of a project's dagster.yml, executed as `dagster job execute` does, by real workers."""
+
+import pytest
+
+DEFINITIONS = """\
+from pathlib import Path
+
+from dagster_kedro import KedroProject, build_definitions
+
+project = KedroProject(Path(__file__).parent, python={python!r}, env="jobs")
+defs = build_definitions(project)
+"""
+
+
+@pytest.fixture
+def folder(copy_of, export, kedro_python):
+    """A project with jobs, and its definitions."""
+    folder = copy_of("composed")
+    export(folder, "--env", "jobs")
+    (folder / "definitions.py").write_text(DEFINITIONS.format(python=str(kedro_python)))
+    return folder
+
+
+def execute(dagster_command, folder, job):
+    done = dagster_command(folder, "job", "execute", "-f", "definitions.py", "-j", job)
+    assert 0 == done.returncode, done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_a_job_of_a_factory(folder, dagster_command):
+    """It runs its namespace only, in process, with its parameters; its logger hears the worker."""
+    said = execute(dagster_command, folder, "by2__counting")
+
+    assert "Executing steps in process" in said
+    assert "2 times 2" == (folder / "data/by2/described.txt").read_text()
+    assert not (folder / "data/by1").exists()
+    logged = (folder / "audit.log").read_text()
+    assert "INFO - by2__counting - " in logged
+    assert "[by2.describe] kedro.io" in logged
+
+
+@pytest.mark.slow
+def test_multiprocess_with_a_step_for_each_group(folder, dagster_command):
+    """Dagster gives each group a step process of its own, and what is staged crosses."""
+    said = execute(dagster_command, folder, "apart")
+
+    assert "Executing steps using multiprocess executor" in said
+    assert 2 == said.count("STEP_SUCCESS")
+    assert "10 times 1" == (folder / "data/by1/described.txt").read_text()
+    assert [] == list(folder.glob(".kedro-pipes/staging/*"))
