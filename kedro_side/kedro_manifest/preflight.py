@@ -17,7 +17,7 @@ from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.preflight_data import check_datasets
 from kedro_manifest.preflight_grouping import check_groups, check_orchestration
-from kedro_manifest.preflight_jobs import check_jobs
+from kedro_manifest.preflight_jobs import find_job_problems
 
 Client = Literal["subprocess", "docker", "k8s", "ssh"]
 
@@ -48,7 +48,7 @@ def check_manifest(
         findings += _check_inputs(graph, places)
         findings += _check_outputs(graph, places)
         findings += check_groups(graph, places, clients)
-        findings += check_jobs(graph)
+        findings += find_job_problems(graph)
     return sort_findings(findings)
 
 

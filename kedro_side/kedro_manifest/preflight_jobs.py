@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.findings import Finding
 from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.orchestration.job_checks import job_problems, unused_entries
+from kedro_manifest.orchestration.job_checks import check_jobs, unused_entries
 from kedro_manifest.orchestration.root import orchestration_of
 
 ORCHESTRATION_FILE = "dagster.yml"
 
 
-def check_jobs(graph: PipelineGraph) -> Iterator[Finding]:
+def find_job_problems(graph: PipelineGraph) -> Iterator[Finding]:
     """Check the jobs against the nodes and the other entries that there are."""
     try:
         orchestration = orchestration_of(graph.manifest)
     except OrchestrationError:
         return  # found by whoever checks the file as a whole
-    problems = list(job_problems(graph, orchestration))
-    for problem in problems:
+    checked = check_jobs(graph, orchestration)
+    for problem in checked.problems:
         yield Finding(
             severity="error",
             code="jobs",
@@ -28,9 +28,9 @@ def check_jobs(graph: PipelineGraph) -> Iterator[Finding]:
             message=str(problem),
             cure=problem.hint or "Mend the entry.",
         )
-    if problems:
+    if checked.problems:
         return
-    for place in unused_entries(graph, orchestration):
+    for place in unused_entries(orchestration, checked.selected):
         yield Finding(
             severity="warning",
             code="unused-entry",

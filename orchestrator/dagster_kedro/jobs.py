@@ -11,14 +11,14 @@ import dagster as dg
 import msgspec
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.findings import list_names
-from kedro_manifest.orchestration.factories import NamedJob, expand_jobs, filter_of
+from kedro_manifest.orchestration.factories import NamedJob, filter_of
 from kedro_manifest.orchestration.job_checks import (
     CONSOLE,
-    job_problems,
-    nodes_of_job,
+    SelectedJob,
+    check_jobs,
     unused_entries,
 )
-from kedro_manifest.orchestration.jobs import Job, Schedule
+from kedro_manifest.orchestration.jobs import Schedule
 from kedro_manifest.orchestration.root import Orchestration
 
 from dagster_kedro.config_errors import problems_of
@@ -32,8 +32,8 @@ from dagster_kedro.schedules import schedule_of
 
 AssetJob = Any
 """What `define_asset_job` returns; Dagster does not export its type."""
-PartitionsOf = Callable[[NamedJob, AbstractSet[str]], dg.PartitionsDefinition[Any] | None]
-"""Partitions of a job with these nodes."""
+PartitionsOf = Callable[[SelectedJob], dg.PartitionsDefinition[Any] | None]
+"""Tells the partitions of a job; None where it has none."""
 
 
 class ProjectJobs(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,27 +95,27 @@ def project_jobs(
     Raises:
         OrchestrationError: An entry names what is not there, or has an illegal value.
     """
-    for problem in job_problems(index.graph, orchestration):
+    checked = check_jobs(index.graph, orchestration)
+    for problem in checked.problems:
         raise problem
-    for place in unused_entries(index.graph, orchestration):
+    for place in unused_entries(orchestration, checked.selected):
         warnings.warn(f"dagster.yml: no job names `{place}`, so nothing comes of it.", stacklevel=2)
     factory = _JobFactory(index, orchestration, resource)
     by_name: dict[str, AssetJob] = {}
     schedules: list[dg.ScheduleDefinition] = []
-    named_jobs = expand_jobs(index.graph, orchestration.jobs)
-    for named in named_jobs:
-        of_job = nodes_of_job(index.graph, named)
-        if outside := sorted(of_job - nodes):
+    for job in checked.selected:
+        named = job.named
+        if outside := sorted(job.nodes - nodes):
             warnings.warn(
                 f"dagster.yml: {named.place} is left out: it runs {list_names(outside)}, outside "
                 "of the pipelines that these definitions are made of.",
                 stacklevel=2,
             )
             continue
-        partitions_def = partitions_of(named, of_job) if partitions_of else None
-        by_name[named.name] = factory.job(named, of_job, partitions_def)
+        partitions_def = partitions_of(job) if partitions_of else None
+        by_name[named.name] = factory.job(job, partitions_def)
         schedules += factory.schedules(named, by_name[named.name], partitions_def)
-    written = {named.name for named in named_jobs}
+    written = {job.named.name for job in checked.selected}
     if orchestration.pipeline_jobs:
         by_name |= {
             name: job for name, job in _pipeline_jobs(index, pipelines) if name not in written
@@ -137,14 +137,11 @@ class _JobFactory:
             self._add_logger(index.name_for(name), name, logger, f"loggers.{name}")
 
     def job(
-        self,
-        named: NamedJob,
-        nodes: AbstractSet[str],
-        partitions_def: dg.PartitionsDefinition[Any] | None,
+        self, selected: SelectedJob, partitions_def: dg.PartitionsDefinition[Any] | None
     ) -> AssetJob:
         """Return one job. Its settings are configuration, so that the Launchpad shows them."""
-        job = named.job
-        keys = [spec.key for spec in self._index.produced_specs(set(nodes))]
+        named, job = selected.named, selected.named.job
+        keys = [spec.key for spec in self._index.produced_specs(selected.nodes)]
         config = self._settings(named) | self._logging(named)
         executor = job.executor and executor_of(
             self._orchestration, job.executor, f"{named.place}.executor"
@@ -156,7 +153,7 @@ class _JobFactory:
                 return dg.define_asset_job(
                     self._index.name_for(named.name),
                     selection=dg.AssetSelection.assets(*keys),
-                    description=job.description or _describe(job, nodes),
+                    description=job.description or _describe(selected),
                     config=config or None,
                     tags=run_tags(job),
                     metadata=job.metadata,
@@ -237,6 +234,6 @@ def _pipeline_jobs(
             )
 
 
-def _describe(job: Job, nodes: AbstractSet[str]) -> str:
-    names = ", ".join(f"`{name}`" for name in filter_of(job).pipelines)
-    return f"Of Kedro pipeline {names}, {len(nodes)} nodes."
+def _describe(selected: SelectedJob) -> str:
+    names = ", ".join(f"`{name}`" for name in filter_of(selected.named.job).pipelines)
+    return f"Of Kedro pipeline {names}, {len(selected.nodes)} nodes."

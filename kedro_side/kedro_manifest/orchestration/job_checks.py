@@ -22,6 +22,38 @@ CONSOLE = "console"
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 
 
+class SelectedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job to be made, with its nodes."""
+
+    named: NamedJob
+    nodes: set[str]
+
+
+class CheckedJobs(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs of a file, factories expanded, and what is wrong with them."""
+
+    selected: list[SelectedJob]
+    """Those whose filters stand for any node."""
+    problems: list[OrchestrationError]
+
+
+def check_jobs(graph: PipelineGraph, orchestration: Orchestration) -> CheckedJobs:
+    """Select the nodes of every job, and look up whatever else it names."""
+    selected: list[SelectedJob] = []
+    problems = list(_entry_problems(orchestration))
+    try:
+        jobs = expand_jobs(graph, orchestration.jobs)
+    except OrchestrationError as error:
+        return CheckedJobs(selected=[], problems=[*problems, error])
+    for named in jobs:
+        problems += _names_problems(orchestration, named)
+        try:
+            selected.append(SelectedJob(named=named, nodes=nodes_of_job(graph, named)))
+        except OrchestrationError as error:
+            problems.append(error)
+    return CheckedJobs(selected=selected, problems=problems)
+
+
 def nodes_of_job(graph: PipelineGraph, named: NamedJob) -> set[str]:
     """Return the nodes that a job's filters stand for.
 
@@ -44,30 +76,9 @@ def nodes_of_job(graph: PipelineGraph, named: NamedJob) -> set[str]:
     return nodes
 
 
-def job_problems(
-    graph: PipelineGraph, orchestration: Orchestration
-) -> Iterator[OrchestrationError]:
-    """Yield what is wrong with `jobs` and with what they name, one error each."""
-    for name, executor in orchestration.executors.items():
-        yield from _executor_problems(executor, f"executors.{name}")
-    for name, logger in orchestration.loggers.items():
-        yield from _logger_problems(logger, f"loggers.{name}")
-    try:
-        jobs = expand_jobs(graph, orchestration.jobs)
-    except OrchestrationError as error:
-        yield error
-        return
-    for named in jobs:
-        yield from _names_problems(orchestration, named)
-        try:
-            nodes_of_job(graph, named)
-        except OrchestrationError as error:
-            yield error
-
-
-def unused_entries(graph: PipelineGraph, orchestration: Orchestration) -> list[str]:
+def unused_entries(orchestration: Orchestration, selected: list[SelectedJob]) -> list[str]:
     """Return the places of schedules, executors and loggers that no job names, sorted."""
-    jobs = [named.job for named in expand_jobs(graph, orchestration.jobs)]
+    jobs = [each.named.job for each in selected]
     used = {f"schedules.{job.schedule}" for job in jobs}
     used |= {f"executors.{job.executor}" for job in jobs if isinstance(job.executor, str)}
     used |= {f"loggers.{logger}" for job in jobs for logger in job.loggers}
@@ -75,6 +86,13 @@ def unused_entries(graph: PipelineGraph, orchestration: Orchestration) -> list[s
     there += [f"executors.{name}" for name in orchestration.executors]
     there += [f"loggers.{name}" for name in orchestration.loggers]
     return sorted(set(there) - used)
+
+
+def _entry_problems(orchestration: Orchestration) -> Iterator[OrchestrationError]:
+    for name, executor in orchestration.executors.items():
+        yield from _executor_problems(executor, f"executors.{name}")
+    for name, logger in orchestration.loggers.items():
+        yield from _logger_problems(logger, f"loggers.{name}")
 
 
 def _filter_with(named: NamedJob, value: str) -> str:
