@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -13,6 +14,8 @@ from kedro_manifest.model import Node
 from kedro_manifest.names import strip_transcoding
 
 DEFAULT_PIPELINE = "__default__"
+
+NodesByValue = dict[str, set[str]]
 
 
 class NodeFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,36 +40,24 @@ def filter_nodes(graph: PipelineGraph, wanted: NodeFilter) -> set[str]:
     Raises:
         UnknownNameError: A value that no node of the pipelines has.
     """
-    pipelines = {pipeline.name: pipeline.nodes for pipeline in graph.manifest.pipelines}
-    for name in wanted.pipelines:
-        if name not in pipelines:
-            raise UnknownNameError.of("pipeline", name, pipelines)
-    within = {node for name in wanted.pipelines for node in pipelines[name]}
-    nodes = [graph.nodes[name] for name in sorted(within)]
-    after, before = _edges(graph, within)
-
-    tagged = _nodes_by(nodes, lambda node: node.tags)
-    named = {name: {name} for name in within}
-    in_namespace = _nodes_by(nodes, lambda node: namespaces_of(node.namespace))
-    reading = _nodes_by(nodes, lambda node: _both_names((*node.inputs, *node.parameters)))
-    writing = _nodes_by(nodes, lambda node: _both_names(node.outputs))
-    # What is only written or only read is known all the same, and stands for no node.
-    nothing: dict[str, set[str]] = {name: set() for name in (*reading, *writing)}
-    filters: list[tuple[str, list[str], Mapping[str, set[str]], Mapping[str, set[str]] | None]] = [
-        ("tag", wanted.tags, tagged, None),
-        ("node", wanted.node_names, named, None),
-        ("node", wanted.from_nodes, named, after),
-        ("node", wanted.to_nodes, named, before),
-        ("input", wanted.from_inputs, nothing | reading, after),
-        ("output", wanted.to_outputs, nothing | writing, before),
-        ("namespace", wanted.namespaces, in_namespace, None),
+    part = _part(graph, tuple(wanted.pipelines))
+    filters: list[
+        tuple[str, list[str], Callable[[], NodesByValue], Callable[[], NodesByValue] | None]
+    ] = [
+        ("tag", wanted.tags, lambda: part.tagged, None),
+        ("node", wanted.node_names, lambda: part.named, None),
+        ("node", wanted.from_nodes, lambda: part.named, lambda: part.edges[0]),
+        ("node", wanted.to_nodes, lambda: part.named, lambda: part.edges[1]),
+        ("input", wanted.from_inputs, lambda: part.reading, lambda: part.edges[0]),
+        ("output", wanted.to_outputs, lambda: part.writing, lambda: part.edges[1]),
+        ("namespace", wanted.namespaces, lambda: part.in_namespace, None),
     ]
-    chosen = set(within)
+    chosen = part.within
     for kind, values, nodes_by_value, edges in filters:
         if values:
-            matching = _matching(kind, values, nodes_by_value)
-            chosen &= _reachable(matching, edges) if edges is not None else matching
-    return chosen
+            matching = _matching(kind, values, nodes_by_value())
+            chosen &= _reachable(matching, edges()) if edges is not None else matching
+    return set(chosen)
 
 
 def needed_nodes(
@@ -133,6 +124,66 @@ def namespaces_of(namespace: str | None) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
+class _Part:
+    """The nodes of some pipelines, and which of them each value of a filter stands for."""
+
+    def __init__(self, graph: PipelineGraph, pipelines: Iterable[str]) -> None:
+        nodes = {pipeline.name: pipeline.nodes for pipeline in graph.manifest.pipelines}
+        for name in pipelines:
+            if name not in nodes:
+                raise UnknownNameError.of("pipeline", name, nodes)
+        self._graph = graph
+        self.within = frozenset(node for name in pipelines for node in nodes[name])
+        self._nodes = [graph.nodes[name] for name in sorted(self.within)]
+
+    @cached_property
+    def named(self) -> NodesByValue:
+        return {name: {name} for name in self.within}
+
+    @cached_property
+    def tagged(self) -> NodesByValue:
+        return _nodes_by(self._nodes, lambda node: node.tags)
+
+    @cached_property
+    def in_namespace(self) -> NodesByValue:
+        return _nodes_by(self._nodes, lambda node: namespaces_of(node.namespace))
+
+    @cached_property
+    def reading(self) -> NodesByValue:
+        return self._nothing() | _nodes_by(self._nodes, _read_names)
+
+    @cached_property
+    def writing(self) -> NodesByValue:
+        return self._nothing() | _nodes_by(self._nodes, _written_names)
+
+    @cached_property
+    def edges(self) -> tuple[NodesByValue, NodesByValue]:
+        """Successors and predecessors of each node."""
+        return _edges(self._graph, self.within)
+
+    def _nothing(self) -> NodesByValue:
+        """What is only written or only read is known all the same, and stands for no node."""
+        return {
+            name: set()
+            for node in self._nodes
+            for name in (*_read_names(node), *_written_names(node))
+        }
+
+
+@lru_cache(maxsize=32)
+def _part(graph: PipelineGraph, pipelines: tuple[str, ...]) -> _Part:
+    """The same few pipelines are asked for by every job of a file."""
+    return _Part(graph, pipelines)
+
+
+def _read_names(node: Node) -> set[str]:
+    return _both_names((*node.inputs, *node.parameters))
+
+
+def _written_names(node: Node) -> set[str]:
+    return _both_names(node.outputs)
+
+
 def _both_names(datasets: Iterable[str]) -> set[str]:
     """A transcoded dataset may be named with its format or without."""
     return {form for name in datasets for form in (name, strip_transcoding(name))}
@@ -159,7 +210,7 @@ def _matching(kind: str, values: Iterable[str], nodes_by_value: Mapping[str, set
 
 
 def _edges(
-    graph: PipelineGraph, within: set[str]
+    graph: PipelineGraph, within: AbstractSet[str]
 ) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Return successors and predecessors of each node, inside some pipelines only."""
     writers = {name: node for node in within for name in outputs_of(graph.nodes[node])}

@@ -28,33 +28,38 @@ class ConfigProblem(msgspec.Struct, frozen=True):
     hint: str
 
 
-def problems_of(
-    run_config: Mapping[str, Any],
-    *,
-    resources: Mapping[str, dg.ResourceDefinition] | None = None,
-    executor: dg.ExecutorDefinition | None = None,
-) -> list[ConfigProblem]:
-    """Return what is wrong with a run configuration, for a job with these resources.
+class ConfigCheck:
+    """Says what is wrong with run configurations, for a job with some resources.
 
     Args:
-        run_config: As the Launchpad would send it.
         resources: Resources of the job, by their keys.
         executor: Executor of the job; its own configuration is checked as well.
     """
 
-    @dg.op(required_resource_keys=set(resources or {}))
-    def nothing() -> None:
-        """Never run."""
+    def __init__(
+        self,
+        *,
+        resources: Mapping[str, dg.ResourceDefinition] | None = None,
+        executor: dg.ExecutorDefinition | None = None,
+    ) -> None:
+        @dg.op(required_resource_keys=set(resources or {}))
+        def nothing() -> None:
+            """Never run."""
 
-    @dg.job(resource_defs=resources, executor_def=executor)
-    def checked() -> None:
-        nothing()
+        @dg.job(resource_defs=resources, executor_def=executor)
+        def checked() -> None:
+            nothing()
 
-    try:
-        dg.validate_run_config(checked, dict(run_config))
-    except dg.DagsterInvalidConfigError as error:
-        return [_problem(each.message) for each in error.errors]
-    return []
+        # Dagster keeps the schema with the job: one serves any number of configurations.
+        self._job = checked
+
+    def problems(self, run_config: Mapping[str, Any]) -> list[ConfigProblem]:
+        """Return what Dagster refuses of a run configuration, as the Launchpad would send it."""
+        try:
+            dg.validate_run_config(self._job, dict(run_config))
+        except dg.DagsterInvalidConfigError as error:
+            return [_problem(each.message) for each in error.errors]
+        return []
 
 
 def _problem(said: str) -> ConfigProblem:

@@ -12,7 +12,7 @@ from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.jobs import Executor
 from kedro_manifest.orchestration.root import Orchestration
 
-from dagster_kedro.config_errors import problems_of
+from dagster_kedro.config_errors import ConfigCheck
 
 _FACTORIES = {
     "in_process": ("dagster", "in_process_executor"),
@@ -62,7 +62,7 @@ def _executor(kind: str, options: dict[str, object], place: str) -> dg.ExecutorD
             f"Run `pip install {package}` in Dagster's environment.",
         ) from error
     executor: dg.ExecutorDefinition = getattr(module, name).configured(options)
-    for problem in problems_of({}, executor=executor):
+    for problem in ConfigCheck(executor=executor).problems({}):
         inner = ".".join(problem.path[1:])
         raise OrchestrationError.at(
             f"{place}.{inner}" if inner else place, problem.message, problem.hint

@@ -21,7 +21,7 @@ from kedro_manifest.orchestration.job_checks import (
 from kedro_manifest.orchestration.jobs import Schedule
 from kedro_manifest.orchestration.root import Orchestration
 
-from dagster_kedro.config_errors import problems_of
+from dagster_kedro.config_errors import ConfigCheck
 from dagster_kedro.executors import executor_of
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.job_options import run_tags, settings_of, step_retries
@@ -131,7 +131,7 @@ class _JobFactory:
     ) -> None:
         self._index = index
         self._orchestration = orchestration
-        self._resources = {resource_key(index): resource}
+        self._check = ConfigCheck(resources={resource_key(index): resource})
         self.loggers: dict[str, dg.LoggerDefinition] = {}
         for name, logger in orchestration.loggers.items():
             self._add_logger(index.name_for(name), name, logger, f"loggers.{name}")
@@ -141,7 +141,8 @@ class _JobFactory:
     ) -> AssetJob:
         """Return one job. Its settings are configuration, so that the Launchpad shows them."""
         named, job = selected.named, selected.named.job
-        keys = [spec.key for spec in self._index.produced_specs(selected.nodes)]
+        nodes = [self._index.graph.nodes[name] for name in sorted(selected.nodes)]
+        keys = [key for node in nodes for key in self._index.keys_of(node)]
         config = self._settings(named) | self._logging(named)
         executor = job.executor and executor_of(
             self._orchestration, job.executor, f"{named.place}.executor"
@@ -185,7 +186,7 @@ class _JobFactory:
     def _settings(self, named: NamedJob) -> dict[str, Any]:
         settings = settings_of(named.job)
         config = run_config(self._index, settings)
-        for problem in problems_of(config, resources=self._resources) if settings else ():
+        for problem in self._check.problems(config) if settings else ():
             inner = ".".join(problem.path[3:])
             raise OrchestrationError.at(f"{named.place}.{inner}", problem.message, problem.hint)
         return config
