@@ -13,7 +13,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest bench conformance-table screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest test-dask bench conformance-table screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,7 +31,7 @@ environments: .venv/kedro/.ready .venv/dagster/.ready ## Make both virtual envir
 	@echo "Making .venv/dagster: Dagster and its web server, no Kedro (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
 	@test -x $(DAGSTER)/python || $(PYTHON) -m venv .venv/dagster
-	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,dev]' dagster-webserver
+	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,docker,k8s,celery,dev]' dagster-webserver
 	@touch $@
 
 demo: environments ## Materialize the example, every group of nodes in a process of its own
@@ -62,7 +62,7 @@ test-kedro: environments
 	$(KEDRO)/python -m pytest tests/kedro_side $(PYTEST_FLAGS)
 
 test-dagster: environments
-	$(DAGSTER)/python -m pytest tests/orchestrator $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/orchestrator -m 'not dask' $(PYTEST_FLAGS)
 
 test-bridge: environments
 	$(DAGSTER)/python -m pytest tests/bridge --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
@@ -75,6 +75,15 @@ test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with 
 	@echo "Making .venv/kedro-oldest: the oldest supported Kedro (about a minute)"
 	@test -x .venv/kedro-oldest/bin/python || $(PYTHON) -m venv .venv/kedro-oldest
 	@.venv/kedro-oldest/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' 'kedro==$(OLDEST_KEDRO)' 'kedro-datasets[json-jsondataset,pandas-csvdataset,pickle-pickledataset,text-textdataset]'
+	@touch $@
+
+test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment of its own
+	.venv/dask/bin/python -m pytest tests/orchestrator -m dask $(PYTEST_FLAGS)
+
+.venv/dask/.ready: pyproject.toml
+	@echo "Making .venv/dask: Dagster and Dask, no Kedro (about a minute)"
+	@test -x .venv/dask/bin/python || $(PYTHON) -m venv .venv/dask
+	@.venv/dask/bin/python -m pip install $(PIP_FLAGS) -e '.[dagster,dask,dev]'
 	@touch $@
 
 bench: environments ## Measure, as ratios in one run

@@ -39,8 +39,6 @@ KINDS = [
     ("celery_docker_executor", {"docker": {"image": "shop:1"}}, "celery-docker"),
     ("celery_k8s_job", {"broker": "redis://redis", "job_wait_timeout": 60.0}, "celery-k8s"),
     ("celery_k8s_job_executor", None, "celery-k8s"),
-    ("dask", {"cluster": {"local": {"n_workers": 2}}}, "dask"),
-    ("dask_executor", {"cluster": {"existing": {"address": "tcp://dask:8786"}}}, "dask"),
 ]
 MODULES = {
     "docker": "dagster_docker",
@@ -48,7 +46,6 @@ MODULES = {
     "celery": "dagster_celery",
     "celery-docker": "dagster_celery_docker",
     "celery-k8s": "dagster_celery_k8s",
-    "dask": "dagster_dask",
 }
 
 
@@ -75,6 +72,22 @@ def test_kinds(executor, kind, options, name):
 
     assert name == executor("mine", mine={kind: options}).name
     assert name == executor({kind: options}).name
+
+
+@pytest.mark.dask
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("dask", {"cluster": {"local": {"n_workers": 2}}}),
+        ("dask_executor", {"cluster": {"existing": {"address": "tcp://dask:8786"}}}),
+    ],
+    ids=str,
+)
+def test_dask(executor, kind, options):
+    """The same for the one kind whose libraries are too large for everybody's environment."""
+    pytest.importorskip("dagster_dask", reason="make test-dask")
+
+    assert "dask" == executor("mine", mine={kind: options}).name
 
 
 @pytest.mark.parametrize("kind", ["in_process", "multiprocess"])

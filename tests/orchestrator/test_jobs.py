@@ -393,3 +393,45 @@ def test_other_definitions_stay_as_they_are(define):
     assert dg.in_process_executor is job.executor_def
     assert job.execute_in_process(run_config={"loggers": {"console": {}}}).success
     assert "multiprocess" == merged.resolve_job_def("ours").executor_def.name
+
+
+def test_a_file_of_kedro_dagster(define, invocations, tmp_path):
+    """What `kedro dagster init` writes works as it is, with its job factory and its executors."""
+    file = {
+        "loggers": {
+            "file_logger": {
+                "log_level": "INFO",
+                "formatters": {"simple": {"format": "[%(asctime)s] %(levelname)s - %(message)s"}},
+                "handlers": [
+                    {
+                        "class": "logging.handlers.RotatingFileHandler",
+                        "level": "INFO",
+                        "formatter": "simple",
+                        "filename": "dagster_run_info.log",
+                        "maxBytes": 10485760,
+                        "backupCount": 20,
+                        "encoding": "utf8",
+                        "delay": True,
+                    }
+                ],
+                "filters": None,
+            }
+        },
+        "schedules": {"daily": {"cron_schedule": "0 0 * * *", "metadata": None}},
+        "executors": {"sequential": {"in_process": None}},
+    }
+    jobs = {
+        "default": {
+            "pipeline": {"pipeline_name": "__default__", "tags": None},
+            "loggers": ["file_logger"],
+            "schedule": "daily",
+            "executor": "sequential",
+        },
+        "{product}__fit": {"pipeline": {"node_namespaces": ["{product}"]}, "loggers": None},
+    }
+
+    assert {"prepare", "fit", "announce", "apart"} == invocations(jobs, "default", **file).keys()
+    assert "] INFO - " in (tmp_path / "dagster_run_info.log").read_text()
+    definitions = define(jobs, **file)
+    assert ["0 0 * * *"] == [schedule.cron_schedule for schedule in definitions.schedules]
+    assert ["model"] == assets_of_job(definitions, "sofas__fit")
