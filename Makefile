@@ -28,10 +28,10 @@ environments: .venv/kedro/.ready .venv/dagster/.ready ## Make both virtual envir
 	@touch $@
 
 .venv/dagster/.ready: pyproject.toml
-	@echo "Making .venv/dagster: Dagster and its web server, no Kedro (about a minute)"
+	@echo "Making .venv/dagster: Dagster, its web server and dg, no Kedro (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
 	@test -x $(DAGSTER)/python || $(PYTHON) -m venv .venv/dagster
-	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,docker,k8s,celery,dev]' dagster-webserver
+	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,docker,k8s,celery,dev]' dagster-webserver dagster-dg-cli
 	@touch $@
 
 demo: environments ## Materialize the example, every group of nodes in a process of its own

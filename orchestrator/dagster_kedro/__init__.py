@@ -3,6 +3,8 @@
 Imports dagster; never kedro.
 """
 
+from kedro_manifest.orchestration.jobs import PipelineFilter
+
 from dagster_kedro.assets import (
     build_kedro_asset_selection,
     build_kedro_asset_specs,
@@ -11,8 +13,10 @@ from dagster_kedro.assets import (
 )
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
+from dagster_kedro.component import KedroProjectComponent
 from dagster_kedro.definitions import build_definitions
 from dagster_kedro.launchpad import launchpad_resource
+from dagster_kedro.op_settings import KedroOpSpec
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
 from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset
@@ -21,9 +25,12 @@ __all__ = [
     "DagsterKedroTranslator",
     "KedroAsset",
     "KedroClient",
+    "KedroOpSpec",
     "KedroPipesResource",
     "KedroProject",
+    "KedroProjectComponent",
     "KedroSubprocessClient",
+    "PipelineFilter",
     "build_definitions",
     "build_kedro_asset_selection",
     "build_kedro_asset_specs",

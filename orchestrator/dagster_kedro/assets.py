@@ -14,6 +14,8 @@ from kedro_manifest.names import strip_transcoding
 from kedro_manifest.selection import namespaces_of
 
 from dagster_kedro.index import INDEX_TAG, AssetIndex, register_index
+from dagster_kedro.node_selection import NodeSelection, Selected
+from dagster_kedro.overlaps import warn_of_overlaps
 from dagster_kedro.project import KedroProject
 from dagster_kedro.translator import DagsterKedroTranslator
 
@@ -22,6 +24,8 @@ def kedro_assets(
     *,
     project: KedroProject,
     pipelines: Sequence[str] | None = None,
+    select: Selected | None = None,
+    exclude: Selected | None = None,
     translator: DagsterKedroTranslator | None = None,
     name: str | None = None,
     retry_policy: dg.RetryPolicy | None = None,
@@ -34,9 +38,11 @@ def kedro_assets(
     Args:
         project: The project.
         pipelines: Registered pipelines to take; None takes every one.
+        select: A registered pipeline or filters as those of `kedro run`: only these nodes.
+        exclude: The same, of nodes to leave out.
         translator: How datasets look as assets.
-        name: Name of the op. Default: the package's name, the pipelines if some are chosen,
-            and `assets`.
+        name: Name of the op. Default: the package's name, what is selected by name, and
+            `assets`.
         retry_policy: Of the step.
         pool: Dagster's concurrency pool of the step.
         op_tags: Tags of the op, such as `dagster-k8s/config`.
@@ -47,7 +53,7 @@ def kedro_assets(
         `kedro.run(context).stream()` yields.
 
     Raises:
-        UnknownNameError: There is no such pipeline.
+        UnknownNameError: A name that is not there, or filters that leave no node.
 
     Example:
         >>> @kedro_assets(project=project)
@@ -55,29 +61,37 @@ def kedro_assets(
         ...     yield from kedro.run(context).stream()
     """
     index = AssetIndex(project, translator or DagsterKedroTranslator())
-    # Dagster needs a name for each op: two parts of one project are two ops.
-    chosen = [] if pipelines is None else pipelines
-    package = index.manifest.project.package_name
-    return kedro_multi_asset(
+    selection = NodeSelection(pipelines=pipelines, select=select, exclude=exclude)
+    make = kedro_multi_asset(
         index,
-        nodes=index.nodes_of(pipelines),
-        name=name or index.name_for(package, *chosen, "assets"),
+        nodes=selection.nodes_in(index),
+        # Dagster needs a name for each op: two parts of one project are two ops.
+        name=name or default_op_name(index, selection),
         retry_policy=retry_policy,
         pool=pool,
         op_tags=op_tags,
         check_specs=check_specs,
     )
 
+    def decorate(function: Callable[..., Iterator[Any]]) -> dg.AssetsDefinition:
+        made = make(function)
+        warn_of_overlaps(project, made)
+        return made
+
+    return decorate
+
 
 def build_kedro_asset_specs(
     project: KedroProject,
     *,
     pipelines: Sequence[str] | None = None,
+    select: Selected | None = None,
+    exclude: Selected | None = None,
     translator: DagsterKedroTranslator | None = None,
 ) -> list[dg.AssetSpec]:
     """Return the specs of all assets, external ones last, for use without our execution."""
     index = AssetIndex(project, translator or DagsterKedroTranslator())
-    nodes = index.nodes_of(pipelines)
+    nodes = NodeSelection(pipelines=pipelines, select=select, exclude=exclude).nodes_in(index)
     return [*index.produced_specs(nodes), *index.external_specs(nodes)]
 
 
@@ -136,6 +150,11 @@ def build_kedro_asset_selection(
     return dg.AssetSelection.assets(*sorted(chosen))
 
 
+def default_op_name(index: AssetIndex, selection: NodeSelection) -> str:
+    """Return a name for the op of a selection, so that two of one project differ."""
+    return index.name_for(index.manifest.project.package_name, *selection.words(), "assets")
+
+
 def kedro_multi_asset(
     index: AssetIndex,
     *,
@@ -147,7 +166,7 @@ def kedro_multi_asset(
     """Make one multi-asset of what some nodes write; a step of it finds the index by its tag."""
     return dg.multi_asset(
         name=name,
-        specs=index.produced_specs(set(nodes)),
+        specs=index.produced_specs(nodes),
         can_subset=True,
         op_tags={**(op_tags or {}), INDEX_TAG: register_index(name, index)},
         **options,

@@ -4,34 +4,43 @@ Puts together what the other modules make of a manifest and its `dagster.yml`. D
 only. Annotations are not postponed here, since Dagster reads those of the function that it runs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import dagster as dg
+import msgspec
+from kedro_manifest.names import dagster_name
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning import plan_groups
 
-from dagster_kedro.assets import kedro_multi_asset
+from dagster_kedro.assets import default_op_name, kedro_multi_asset
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.jobs import project_jobs
 from dagster_kedro.launchpad import launchpad_resource, resource_key
+from dagster_kedro.node_selection import NodeSelection, Selected
+from dagster_kedro.op_settings import KedroOpSpec
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
 from dagster_kedro.translator import DagsterKedroTranslator
 
 StepPer = Literal["selection", "group"]
+Execute = Callable[[dg.AssetExecutionContext, KedroPipesResource], Iterator[Any]]
 
 
 def build_definitions(
     *projects: KedroProject,
     pipelines: Sequence[str] | None = None,
+    select: Selected | None = None,
+    exclude: Selected | None = None,
     translator: DagsterKedroTranslator | None = None,
     client: KedroClient | None = None,
     resource: KedroPipesResource | None = None,
     step_per: StepPer | None = None,
     external_assets: bool = True,
+    op: KedroOpSpec | None = None,
+    execute: Execute | None = None,
 ) -> dg.Definitions:
     """Return everything that projects and their `dagster.yml` give.
 
@@ -41,6 +50,8 @@ def build_definitions(
         projects: The project, or several with a `key_prefix` each.
         pipelines: Registered pipelines to take; None takes every one. Jobs of `dagster.yml` that
             need other nodes are left out, with a warning.
+        select: A registered pipeline or filters as those of `kedro run`: only these nodes.
+        exclude: The same, of nodes to leave out.
         translator: How datasets look as assets.
         client: Where workers run. Default: a process each, on this machine.
         resource: The whole resource, where more than the client is to be set.
@@ -48,22 +59,35 @@ def build_definitions(
             its own. Default: what `dagster.yml` says.
         external_assets: Whether free inputs get assets; False where other definitions, which
             these are merged with, make them.
+        op: Name, pool, tags and policies of the op; what it says wins over `dagster.yml`.
+        execute: What a step does. Default: `kedro.run(context).stream()`.
 
     Returns:
-        Definitions that can be merged with others (`Definitions.merge`). The resource is named
-        `kedro`, for a project with a key prefix `<prefix>_kedro`.
+        Definitions that can be merged with others (`Definitions.merge`), also of the same
+        project, if their resources are equal. The resource is named `kedro`, for a project with
+        a key prefix `<prefix>_kedro`.
 
     Raises:
-        UnknownNameError: There is no such pipeline.
+        UnknownNameError: A name that is not there, or filters that leave no node.
         OrchestrationError: An entry of `dagster.yml` cannot be used.
         DuplicateNameError: Two assets have one key.
     """
     ready = resource or KedroPipesResource(client=client or KedroSubprocessClient())
+    selection = NodeSelection(pipelines=pipelines, select=select, exclude=exclude)
+    step = _Step(per=step_per, op=op or KedroOpSpec(), execute=execute or _run_selected)
     parts = [
-        _ProjectDefinitions(index, pipelines, ready, step_per).build(external=external_assets)
+        _ProjectDefinitions(index, selection, ready, step).build(external=external_assets)
         for index in _linked_indexes(projects, translator or DagsterKedroTranslator())
     ]
     return parts[0] if len(parts) == 1 else dg.Definitions.merge(*parts)
+
+
+class _Step(msgspec.Struct, frozen=True, kw_only=True):
+    """How nodes become steps of Dagster."""
+
+    per: StepPer | None
+    op: KedroOpSpec
+    execute: Execute
 
 
 class _ProjectDefinitions:
@@ -72,16 +96,16 @@ class _ProjectDefinitions:
     def __init__(
         self,
         index: AssetIndex,
-        pipelines: Sequence[str] | None,
+        selection: NodeSelection,
         resource: KedroPipesResource,
-        step_per: StepPer | None,
+        step: _Step,
     ) -> None:
         self._index = index
-        self._pipelines = pipelines
+        self._selection = selection
         self._resource = resource
+        self._step = step
         self._orchestration: Orchestration = orchestration_of(index.manifest)
-        self._step_per = step_per or self._orchestration.step_per
-        self._nodes = index.nodes_of(pipelines)
+        self._nodes = selection.nodes_in(index)
         self._resource_key = resource_key(index)
 
     def build(self, *, external: bool) -> dg.Definitions:
@@ -94,7 +118,7 @@ class _ProjectDefinitions:
             self._orchestration,
             resource,
             nodes=self._nodes,
-            pipelines=self._pipelines,
+            pipelines=self._selection.named_pipelines,
         )
         return dg.Definitions(
             assets=[*self._assets(), *inputs],
@@ -105,27 +129,31 @@ class _ProjectDefinitions:
         )
 
     def _assets(self) -> Iterator[dg.AssetsDefinition]:
-        package = self._index.manifest.project.package_name
-        pool = self._orchestration.concurrency.pool
-        if self._step_per == "selection":
-            name = self._index.name_for(package, *(self._pipelines or ()), "assets")
-            yield self._running(name, self._nodes, pool)
+        given = self._step.op.name
+        if (self._step.per or self._orchestration.step_per) == "selection":
+            name = given or default_op_name(self._index, self._selection)
+            yield self._running(name, self._nodes)
             return
+        first = given or self._index.name_for(self._index.manifest.project.package_name)
         policy = self._orchestration.group_policy()
         for group in plan_groups(self._index.graph, self._nodes, policy).groups:
-            name = self._index.name_for(package, group.name)
-            yield self._running(name, set(group.nodes), pool)
+            yield self._running(dagster_name(f"{first}_{group.name}"), set(group.nodes))
 
-    def _running(self, name: str, nodes: set[str], pool: str | None) -> dg.AssetsDefinition:
-        key = self._resource_key
+    def _running(self, name: str, nodes: set[str]) -> dg.AssetsDefinition:
+        key, execute = self._resource_key, self._step.execute
+        options = {"pool": self._orchestration.concurrency.pool, **self._step.op.options()}
 
         @kedro_multi_asset(
-            self._index, nodes=nodes, name=name, pool=pool, required_resource_keys={key}
+            self._index, nodes=nodes, name=name, required_resource_keys={key}, **options
         )
         def run_kedro_nodes(context: dg.AssetExecutionContext) -> Iterator[Any]:
-            yield from getattr(context.resources, key).run(context).stream()
+            yield from execute(context, getattr(context.resources, key))
 
         return run_kedro_nodes
+
+
+def _run_selected(context: dg.AssetExecutionContext, kedro: KedroPipesResource) -> Iterator[Any]:
+    return kedro.run(context).stream()
 
 
 def _linked_indexes(

@@ -7,6 +7,7 @@ finds it through a tag of its op. Knows no files and no processes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
 from kedro_manifest.errors import DuplicateNameError, UnknownNameError
@@ -105,7 +106,7 @@ class AssetIndex:
             return [self.key_of_node[node.name]]
         return [self.key_of_dataset[name] for name in outputs_of(node)]
 
-    def produced_specs(self, nodes: set[str]) -> list[dg.AssetSpec]:
+    def produced_specs(self, nodes: AbstractSet[str]) -> list[dg.AssetSpec]:
         """Return the specs of everything that some nodes make, in topological order."""
         return [
             self.specs[key]
@@ -154,7 +155,8 @@ def index_of_step(context: dg.AssetExecutionContext) -> AssetIndex:
     """Return the index of the multi-asset that a step belongs to.
 
     Raises:
-        UnknownNameError: The step is not one of `@kedro_assets`.
+        UnknownNameError: The step is not one of `@kedro_assets`, or keys of its assets were
+            changed since.
     """
     name = context.op.tags.get(INDEX_TAG)
     if name not in _INDEXES:
@@ -162,7 +164,15 @@ def index_of_step(context: dg.AssetExecutionContext) -> AssetIndex:
             f"Cannot run Kedro nodes in op '{context.op.name}': it was not made by "
             "`@kedro_assets` or `build_definitions`. Use one of them."
         )
-    return _INDEXES[name]
+    index = _INDEXES[name]
+    for key in sorted(context.selected_asset_keys - index.by_key.keys()):
+        raise UnknownNameError(
+            f"Cannot run asset '{key.to_user_string()}' of op '{context.op.name}': its key was "
+            "changed after the asset was made, so that no dataset of project "
+            f"'{index.manifest.project.name}' belongs to it. Change keys with `key_prefix` of "
+            "`KedroProject` or in `DagsterKedroTranslator.get_asset_spec`."
+        )
+    return index
 
 
 def _same_key(key: dg.AssetKey, first: KedroAsset, second: KedroAsset) -> str:

@@ -118,7 +118,7 @@ def project_jobs(
     written = {job.named.name for job in checked.selected}
     if orchestration.pipeline_jobs:
         by_name |= {
-            name: job for name, job in _pipeline_jobs(index, pipelines) if name not in written
+            name: job for name, job in _pipeline_jobs(index, pipelines, nodes) if name not in written
         }
     return ProjectJobs(by_name=by_name, schedules=schedules, loggers=factory.loggers, index=index)
 
@@ -218,19 +218,20 @@ class _JobFactory:
 
 
 def _pipeline_jobs(
-    index: AssetIndex, pipelines: Collection[str] | None
+    index: AssetIndex, pipelines: Collection[str] | None, nodes: AbstractSet[str]
 ) -> Iterator[tuple[str, AssetJob]]:
-    """Yield a job for each registered pipeline that makes any asset."""
+    """Yield a job for each registered pipeline that makes any asset of some nodes."""
     for pipeline in index.manifest.pipelines:
         chosen = pipelines is None or pipeline.name in pipelines
-        keys = [spec.key for spec in index.produced_specs(set(pipeline.nodes))]
+        taken = nodes & set(pipeline.nodes)
+        keys = [spec.key for spec in index.produced_specs(taken)]
         if chosen and keys:
             yield (
                 pipeline.name,
                 dg.define_asset_job(
                     index.name_for(pipeline.name),
                     selection=dg.AssetSelection.assets(*keys),
-                    description=f"Kedro pipeline `{pipeline.name}`, {len(pipeline.nodes)} nodes.",
+                    description=f"Kedro pipeline `{pipeline.name}`, {len(taken)} nodes.",
                 ),
             )
 

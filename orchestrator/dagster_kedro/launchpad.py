@@ -6,15 +6,20 @@ anything starts. Definition time and the start of a step; knows no processes.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+import msgspec
 from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
+from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.parameter_tree import Branch, parameter_tree, without_defaults
 
+from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.index import AssetIndex
+from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
 
 RESOURCE_KEY = "kedro"
@@ -55,16 +60,56 @@ _DESCRIPTIONS = {
 }
 
 
+class _Typed(msgspec.Struct, frozen=True, kw_only=True):
+    """A typed resource that has been made, and of what."""
+
+    made: weakref.ref[dg.ResourceDefinition]
+    manifest: Manifest
+    resource: KedroPipesResource
+    clients: list[str]
+
+
+_MADE: list[_Typed] = []
+"""`Definitions.merge` takes two resources for one only if they are the same object."""
+
+
 def launchpad_resource(
-    manifest: Manifest, resource: KedroPipesResource, clients: Collection[str] = ()
+    project: KedroProject | Manifest,
+    resource: KedroPipesResource | None = None,
+    clients: Collection[str] | None = None,
 ) -> dg.ResourceDefinition:
     """Return the resource with a configuration that is typed from a manifest.
 
+    Equal arguments give the same object, so that definitions with it can be merged.
+
     Args:
-        manifest: Gives the parameters, with their types and defaults, and the versioned datasets.
-        resource: What is used where a run says nothing.
-        clients: Names of the clients that a run may choose from.
+        project: The project, or its manifest: gives the parameters, with their types and
+            defaults, and the versioned datasets.
+        resource: What is used where a run says nothing. Default: processes on this machine.
+        clients: Names of the clients that a run may choose from. Default: those of
+            `dagster.yml`.
+
+    Example:
+        >>> dg.Definitions(assets=[models], resources={"kedro": launchpad_resource(project)})
     """
+    manifest = project.manifest if isinstance(project, KedroProject) else project
+    resource = resource or KedroPipesResource(client=KedroSubprocessClient())
+    names = sorted(orchestration_of(manifest).clients if clients is None else clients)
+    _MADE[:] = [each for each in _MADE if each.made() is not None]
+    for each in _MADE:
+        of_same = (each.manifest, each.resource, each.clients) == (manifest, resource, names)
+        if of_same and (made := each.made()) is not None:
+            return made
+    made = _typed(manifest, resource, names)
+    _MADE.append(
+        _Typed(made=weakref.ref(made), manifest=manifest, resource=resource, clients=names)
+    )
+    return made
+
+
+def _typed(
+    manifest: Manifest, resource: KedroPipesResource, clients: Collection[str]
+) -> dg.ResourceDefinition:
     tree = parameter_tree(manifest.parameters)
 
     def start(context: dg.InitResourceContext) -> Iterator[KedroPipesResource]:

@@ -7,6 +7,7 @@ environment variable, and never export. Knows files and one subprocess, no asset
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import subprocess
@@ -97,6 +98,53 @@ class KedroProject:
             return dataset.uri
         return str((self.project_dir / dataset.uri).resolve())
 
+    def pinned_to(self, manifest_path: Path) -> KedroProject:
+        """Return the same project with the manifest of a file, read at once and never refreshed.
+
+        Raises:
+            ManifestError: The file is no manifest, or one of another version.
+        """
+        pinned = copy.copy(self)
+        # Stands in the place of the cached property.
+        pinned.__dict__["manifest"] = read_manifest(manifest_path)
+        return pinned
+
+    def export(self, target: Path) -> None:
+        """Write the manifest to a file, with the project's own interpreter.
+
+        Raises:
+            ProjectError: The export failed; the message holds what the exporter said.
+        """
+        if self.python is None:
+            raise ProjectError(
+                f"Cannot export project '{self.project_dir}': it has no `.venv`, and no "
+                "interpreter was named. Pass `python=` with the interpreter of the "
+                "environment in which Kedro and kedro-dagster-pipes[kedro] are installed."
+            )
+        command = [str(self.python), "-m", "kedro_pipes", "export", "-o", str(target)]
+        command += ["--env", self.env] if self.env else []
+        command += ["--conf-source", self.conf_source] if self.conf_source else []
+        try:
+            exported = subprocess.run(  # noqa: S603 - the interpreter is the user's own choice
+                command,
+                cwd=self.project_dir,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_EXPORT_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ProjectError(
+                f"Cannot export project '{self.project_dir}' with '{self.python}': {error}. "
+                "Pass `python=` with the interpreter of the project's own environment."
+            ) from error
+        if exported.returncode != 0:
+            raise ProjectError(
+                f"Cannot export project '{self.project_dir}': `{' '.join(command)}` ended with "
+                f"exit code {exported.returncode}:\n{exported.stderr.strip()}"
+            )
+
     def prepare(self) -> Path:
         """Export the manifest with the project's interpreter, unless nothing has changed.
 
@@ -112,7 +160,7 @@ class KedroProject:
         with FileLock(state / "export.lock", timeout=_EXPORT_TIMEOUT_S):
             fingerprint = self._fingerprint()
             if not (self._is_current(stamp, fingerprint)):
-                self._export()
+                self.export(self.manifest_path)
                 stamp.write_text(fingerprint)
             return self._frozen_copy(state)
 
@@ -135,36 +183,6 @@ class KedroProject:
             status = file.stat()
             digest.update(f"{file}\0{status.st_mtime_ns}\0{status.st_size}\n".encode())
         return digest.hexdigest()
-
-    def _export(self) -> None:
-        if self.python is None:
-            raise ProjectError(
-                f"Cannot export project '{self.project_dir}': it has no `.venv`, and no "
-                "interpreter was named. Pass `python=` with the interpreter of the "
-                "environment in which Kedro and kedro-dagster-pipes[kedro] are installed."
-            )
-        command = [str(self.python), "-m", "kedro_pipes", "export", "-o", str(self.manifest_path)]
-        command += ["--env", self.env] if self.env else []
-        command += ["--conf-source", self.conf_source] if self.conf_source else []
-        try:
-            exported = subprocess.run(  # noqa: S603 - the interpreter is the user's own choice
-                command,
-                cwd=self.project_dir,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_EXPORT_TIMEOUT_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ProjectError(
-                f"Cannot export project '{self.project_dir}' with '{self.python}': {error}."
-            ) from error
-        if exported.returncode != 0:
-            raise ProjectError(
-                f"Cannot export project '{self.project_dir}': `{' '.join(command)}` ended with "
-                f"exit code {exported.returncode}:\n{exported.stderr.strip()}"
-            )
 
     def _frozen_copy(self, state: Path) -> Path:
         """Copy the manifest under its content hash, so that a later export cannot change it."""

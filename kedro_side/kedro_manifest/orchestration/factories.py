@@ -16,7 +16,12 @@ from kedro_manifest.errors import OrchestrationError, UnknownNameError
 from kedro_manifest.findings import list_names
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.orchestration.jobs import Job
-from kedro_manifest.selection import NodeFilter, filter_nodes, namespaces_of
+from kedro_manifest.selection import (
+    DEFAULT_PIPELINE,
+    NodeFilter,
+    filter_nodes,
+    namespaces_of,
+)
 
 Binding = dict[str, str]
 """What each placeholder stands for."""
@@ -79,18 +84,7 @@ def filter_of(job: Job) -> NodeFilter:
     wanted = job.pipeline
     if isinstance(wanted, str):
         return NodeFilter(pipelines=[wanted])
-    named = [wanted.pipeline_name] if wanted.pipeline_name else []
-    pipelines = {"pipelines": [*named, *wanted.pipeline_names]}
-    return NodeFilter(
-        **(pipelines if pipelines["pipelines"] else {}),
-        tags=wanted.tags,
-        node_names=wanted.node_names,
-        from_nodes=wanted.from_nodes,
-        to_nodes=wanted.to_nodes,
-        from_inputs=wanted.from_inputs,
-        to_outputs=wanted.to_outputs,
-        namespaces=wanted.node_namespaces,
-    )
+    return wanted.node_filter(otherwise=[DEFAULT_PIPELINE])
 
 
 def _made_by(graph: PipelineGraph, key: str, factory: Job) -> Iterator[NamedJob]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from kedro_manifest.orchestration.retrying import Retries
+from kedro_manifest.selection import NodeFilter
 
 ExecutorKind = Literal[
     "in_process",
@@ -41,6 +43,29 @@ class PipelineFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     to_outputs: list[str] = []
     node_namespaces: list[str] = []
     tags: list[str] = []
+
+    @property
+    def pipelines(self) -> list[str]:
+        """The registered pipelines that are named."""
+        named = [self.pipeline_name] if self.pipeline_name is not None else []
+        return [*named, *self.pipeline_names]
+
+    def node_filter(self, otherwise: Iterable[str]) -> NodeFilter:
+        """Return the filter as one over nodes.
+
+        Args:
+            otherwise: Registered pipelines to take where none is named.
+        """
+        return NodeFilter(
+            pipelines=self.pipelines or list(otherwise),
+            tags=self.tags,
+            node_names=self.node_names,
+            from_nodes=self.from_nodes,
+            to_nodes=self.to_nodes,
+            from_inputs=self.from_inputs,
+            to_outputs=self.to_outputs,
+            namespaces=self.node_namespaces,
+        )
 
 
 class JobRetries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
