@@ -113,11 +113,11 @@ class KedroProjectComponent(dg.StateBackedComponent, dg.Resolvable):
         ),
     ] = None
     max_concurrent: Annotated[
-        int,
+        int | None,
         dg.Resolver.default(
             description="Workers at a time; 0 for as many as there are processors."
         ),
-    ] = 0
+    ] = None
     parameters: Annotated[
         dict[str, Any],
         dg.Resolver.default(
@@ -167,12 +167,13 @@ class KedroProjectComponent(dg.StateBackedComponent, dg.Resolvable):
 
     def get_resource(self) -> KedroPipesResource:
         """Return the resource that runs the nodes, for a subclass that brings a client."""
-        return KedroPipesResource(
-            client=KedroSubprocessClient(),
-            client_name=self.client,
-            max_concurrent=self.max_concurrent,
-            parameters=self.parameters,
-        )
+        settings = {
+            "client_name": self.client,
+            "max_concurrent": self.max_concurrent,
+            "parameters": self.parameters,
+        }
+        given = {name: value for name, value in settings.items() if value is not None}
+        return KedroPipesResource(client=KedroSubprocessClient(), **given)
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Export the manifest; without an interpreter take the one that somebody else exported.

@@ -158,10 +158,10 @@ class KedroProject:
         state.mkdir(exist_ok=True)
         stamp = state / f"{self.inherited_variable.lower()}.stamp"
         with FileLock(state / "export.lock", timeout=_EXPORT_TIMEOUT_S):
-            fingerprint = self._fingerprint()
-            if not (self._is_current(stamp, fingerprint)):
+            sources = self._fingerprint()
+            if not (stamp.is_file() and stamp.read_text() == self._stamp(sources)):
                 self.export(self.manifest_path)
-                stamp.write_text(fingerprint)
+                stamp.write_text(self._stamp(sources))
             return self._frozen_copy(state)
 
     def _manifest_file(self) -> Path:
@@ -173,8 +173,11 @@ class KedroProject:
         os.environ[self.inherited_variable] = str(frozen)
         return frozen
 
-    def _is_current(self, stamp: Path, fingerprint: str) -> bool:
-        return self.manifest_path.is_file() and stamp.is_file() and stamp.read_text() == fingerprint
+    def _stamp(self, sources: str) -> str:
+        """Say what was exported, and that the file is still that: another environment may share it."""
+        if not self.manifest_path.is_file():
+            return ""
+        return f"{sources} {hashlib.sha256(self.manifest_path.read_bytes()).hexdigest()}"
 
     def _fingerprint(self) -> str:
         """Digest of everything an export depends on: sources, configuration, interpreter."""

@@ -102,3 +102,20 @@ def test_the_projects_own_error(fresh):
         fresh()
     assert "exit code 1" in str(raised.value)
     assert "ModuleNotFoundError: No module named 'no_such_module'" in str(raised.value)
+
+
+@pytest.mark.usefixtures("under_dev")
+def test_two_environments_of_one_project(fresh):
+    """Both write the same file: what the other one wrote is not taken for one's own."""
+    (fresh.folder / "conf/half").mkdir()
+    (fresh.folder / "conf/half/parameters.yml").write_text("factor: 0.5\n")
+    fresh()
+    fresh(env="half")
+
+    factors = [
+        parameter.value
+        for manifest in (fresh(), fresh(env="half"))
+        for parameter in manifest.parameters
+        if parameter.name == "factor"
+    ]
+    assert [2, 0.5] == factors
