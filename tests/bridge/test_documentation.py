@@ -1,0 +1,62 @@
+"""The snippets of the how-to pages, on the example that they speak of."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster.components.testing import create_defs_folder_sandbox
+from dagster_kedro import KedroProjectComponent
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLE = REPOSITORY / "docs/examples/nyc_flights"
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory, kedro_python):
+    """The example's manifest in a folder `flights`, as where it is deployed."""
+    folder = tmp_path_factory.mktemp("example") / "flights"
+    command = [kedro_python, "-m", "kedro_pipes", "export", "-o", folder / "manifest.json"]
+    subprocess.run(command, cwd=EXAMPLE, check=True)
+    (folder / "pyproject.toml").write_text((EXAMPLE / "pyproject.toml").read_text())
+    return folder
+
+
+def snippets(page, language):
+    text = (REPOSITORY / "docs/how-to" / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_customise(example):
+    """Every snippet runs after the ones before it, and what it defines can be loaded."""
+    file = example.parent / "definitions.py"
+    names = {"__file__": str(file), "__name__": "definitions"}
+    loaded = 0
+    for snippet in snippets("customise.md", "python"):
+        exec(compile(snippet, file, "exec"), names)
+        if "defs = " in snippet:
+            dg.Definitions.validate_loadable(names["defs"])
+            loaded += 1
+
+    assert loaded >= 6
+
+
+def test_component(example):
+    """Every `defs.yaml` on the page loads, and the long one does what it says."""
+    for snippet in snippets("use-the-component.md", "yaml"):
+        text = re.sub(r"\{\{ context\.project_root \}\}/\.\./flights", str(example), snippet)
+        with create_defs_folder_sandbox() as sandbox:
+            path = sandbox.scaffold_component(
+                KedroProjectComponent,
+                scaffold_params={"project_path": str(example)},
+                defs_yaml_contents=yaml.safe_load(text),
+            )
+            with sandbox.load_component_and_build_defs(path) as (component, definitions):
+                dg.Definitions.validate_loadable(definitions)
+
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    model = specs["flights/linear/model"]
+    assert ("linear", "model") == (model.group_name, model.tags["tier"])
+    assert {"split": {"test_share": 0.3}} == component.parameters
