@@ -24,6 +24,7 @@ from dagster_kedro.component_attributes import (
     require_one_of,
     resolve_filter,
     resolve_project,
+    selected_by,
 )
 from dagster_kedro.definitions import build_definitions
 from dagster_kedro.errors import ProjectError
@@ -137,7 +138,10 @@ class KedroProjectComponent(dg.StateBackedComponent, dg.Resolvable):
     )
 
     def __post_init__(self) -> None:
-        # Dagster lets a string stand for any value, since it could be a template.
+        # Dagster lets a string stand for any value, since it could be a template, and takes what
+        # a template gives as it is.
+        self.select = selected_by("select", self.select)
+        self.exclude = selected_by("exclude", self.exclude)
         require_one_of("step_per", self.step_per, ("selection", "group"))
         require_one_of("external_assets", self.external_assets, (True, False))
 
@@ -167,7 +171,7 @@ class KedroProjectComponent(dg.StateBackedComponent, dg.Resolvable):
 
     def get_resource(self) -> KedroPipesResource:
         """Return the resource that runs the nodes, for a subclass that brings a client."""
-        settings = {
+        settings: dict[str, Any] = {
             "client_name": self.client,
             "max_concurrent": self.max_concurrent,
             "parameters": self.parameters,

@@ -81,11 +81,25 @@ def require_one_of(attribute: str, value: Any, choices: Sequence[Any]) -> None:
         )
 
 
-def resolve_filter(context: dg.ResolutionContext, given: str | BaseModel | None) -> Selected | None:
-    """Return the selection of the attributes `select` and `exclude`."""
-    if given is None or isinstance(given, str):
-        return given
-    return msgspec.convert(context.resolve_value(_stated(given)), PipelineFilter)
+def resolve_filter(context: dg.ResolutionContext, given: str | BaseModel | None) -> Any:
+    """Return what stands in the attributes `select` and `exclude`, templates resolved."""
+    return context.resolve_value(_stated(given)) if isinstance(given, BaseModel) else given
+
+
+def selected_by(attribute: str, given: Any) -> Selected | None:
+    """Return a selection that may still be a mapping, where a template gave one.
+
+    Raises:
+        ProjectError: It is neither a name nor a filter; the message names the attribute.
+    """
+    try:
+        selected: Selected | None = msgspec.convert(given, Selected | None)
+    except msgspec.ValidationError as error:
+        raise ProjectError(
+            f"Cannot load {COMPONENT}: attribute `{attribute}` expected a pipeline or filters of "
+            f"nodes, got {given!r}: {error}. Mend it in defs.yaml."
+        ) from error
+    return selected
 
 
 def _stated(model: BaseModel) -> dict[str, Any]:

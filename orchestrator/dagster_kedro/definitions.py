@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import dagster as dg
 import msgspec
+from kedro_manifest.errors import DuplicateNameError
 from kedro_manifest.names import dagster_name
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning import plan_groups
@@ -70,8 +71,13 @@ def build_definitions(
     Raises:
         UnknownNameError: A name that is not there, or filters that leave no node.
         OrchestrationError: An entry of `dagster.yml` cannot be used.
-        DuplicateNameError: Two assets have one key.
+        DuplicateNameError: Two assets have one key, or ops of several projects one name.
     """
+    if op is not None and op.name is not None and len(projects) > 1:
+        raise DuplicateNameError(
+            f"Cannot name ops of {len(projects)} projects '{op.name}': each needs a name of its "
+            "own. Leave `name` out, or define each project by itself and merge the definitions."
+        )
     ready = resource or KedroPipesResource(client=client or KedroSubprocessClient())
     selection = NodeSelection(pipelines=pipelines, select=select, exclude=exclude)
     step = _Step(per=step_per, op=op or KedroOpSpec(), execute=execute or _run_selected)

@@ -163,6 +163,7 @@ def test_a_path_beside_the_file(load):
         ({"select": {"node_namespaces": ["{{ 'eu' ~ 'rope' }}"]}}, {"europe/model"}),
         ({"exclude": "training"}, {"clean", "report"}),
         ({"select": "training", "exclude": {"tags": ["slow"]}}, {"europe/model"}),
+        ({"select": "{{ {'tags': ['slow']} }}"}, {"asia/model"}),
     ],
     ids=str,
 )
@@ -184,7 +185,9 @@ def test_selection(load, attributes, expected):
         ({"select": "training", "exclude": "training"}, "leave no node"),
         ({"client": "big"}, "attribute `client`.*no client 'big'.*big-machine"),
         ({"select": {"tag": ["daily"]}}, r"select[\s\S]*tag"),
+        ({"select": "{{ {'tag': ['daily']} }}"}, "attribute `select`.*unknown field `tag`"),
         ({"sleect": "training"}, "sleect"),
+        ({"project": {"project_dir": ".", "pyhton": "x"}}, r"project[\s\S]*pyhton"),
         ({"op": {"retries": 2}}, "retries"),
         ({"step_per": "node"}, r"attribute `step_per`.*'selection' or 'group'.*got 'node'"),
         ({"external_assets": "perhaps"}, r"attribute `external_assets`.*True or False"),

@@ -2,8 +2,9 @@
 
 import dagster as dg
 import pytest
-from dagster_kedro import KedroProject, build_definitions
+from dagster_kedro import KedroOpSpec, KedroProject, build_definitions
 from kedro_manifest.codec import write_manifest
+from kedro_manifest.errors import DuplicateNameError
 from kedro_manifest.model import Dataset
 
 
@@ -63,3 +64,9 @@ def test_free_inputs_can_be_left_to_others(sales_and_hr):
     assert {dg.AssetKey(["sales", "orders"])} == graph.get(
         dg.AssetKey(["sales", "revenue"])
     ).parent_keys
+
+
+def test_one_name_for_several_ops(sales_and_hr):
+    """Ops of two projects cannot have one name, and are told so."""
+    with pytest.raises(DuplicateNameError, match="Cannot name ops of 2 projects 'both'"):
+        build_definitions(*sales_and_hr, op=KedroOpSpec(name="both"))
