@@ -140,10 +140,15 @@ class _ProjectDefinitions:
             name = given or default_op_name(self._index, self._selection)
             yield self._running(name, self._nodes)
             return
-        first = given or self._index.name_for(self._index.manifest.project.package_name)
+        package = self._index.manifest.project.package_name
         policy = self._orchestration.group_policy()
         for group in plan_groups(self._index.graph, self._nodes, policy).groups:
-            yield self._running(dagster_name(f"{first}_{group.name}"), set(group.nodes))
+            name = (
+                dagster_name(f"{given}_{group.name}")
+                if given
+                else self._index.name_for(package, group.name)
+            )
+            yield self._running(name, set(group.nodes))
 
     def _running(self, name: str, nodes: set[str]) -> dg.AssetsDefinition:
         key, execute = self._resource_key, self._step.execute
