@@ -118,7 +118,9 @@ def project_jobs(
     written = {job.named.name for job in checked.selected}
     if orchestration.pipeline_jobs:
         by_name |= {
-            name: job for name, job in _pipeline_jobs(index, pipelines, nodes) if name not in written
+            name: job
+            for name, job in _pipeline_jobs(index, pipelines, nodes)
+            if name not in written
         }
     return ProjectJobs(by_name=by_name, schedules=schedules, loggers=factory.loggers, index=index)
 

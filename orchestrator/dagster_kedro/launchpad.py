@@ -6,12 +6,10 @@ anything starts. Definition time and the start of a step; knows no processes.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-import msgspec
 from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.root import orchestration_of
@@ -21,6 +19,7 @@ from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
+from dagster_kedro.sharing import Shared
 
 RESOURCE_KEY = "kedro"
 _LOG_LEVEL = dg.Enum(
@@ -60,17 +59,7 @@ _DESCRIPTIONS = {
 }
 
 
-class _Typed(msgspec.Struct, frozen=True, kw_only=True):
-    """A typed resource that has been made, and of what."""
-
-    made: weakref.ref[dg.ResourceDefinition]
-    manifest: Manifest
-    resource: KedroPipesResource
-    clients: list[str]
-
-
-_MADE: list[_Typed] = []
-"""`Definitions.merge` takes two resources for one only if they are the same object."""
+_TYPED: Shared[dg.ResourceDefinition] = Shared()
 
 
 def launchpad_resource(
@@ -95,16 +84,7 @@ def launchpad_resource(
     manifest = project.manifest if isinstance(project, KedroProject) else project
     resource = resource or KedroPipesResource(client=KedroSubprocessClient())
     names = sorted(orchestration_of(manifest).clients if clients is None else clients)
-    _MADE[:] = [each for each in _MADE if each.made() is not None]
-    for each in _MADE:
-        of_same = (each.manifest, each.resource, each.clients) == (manifest, resource, names)
-        if of_same and (made := each.made()) is not None:
-            return made
-    made = _typed(manifest, resource, names)
-    _MADE.append(
-        _Typed(made=weakref.ref(made), manifest=manifest, resource=resource, clients=names)
-    )
-    return made
+    return _TYPED.get((manifest, resource, names), lambda: _typed(manifest, resource, names))
 
 
 def _typed(

@@ -16,10 +16,13 @@ from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.job_checks import CONSOLE, LOG_LEVELS
 from kedro_manifest.orchestration.jobs import Logger
 
+from dagster_kedro.sharing import Shared
+
 _PLAIN = {"format": "%(asctime)s - %(name)s - %(levelname)s - %(message)s"}
 _TO_STDOUT = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
 _OF_A_FORMATTER = {"class", "format", "datefmt", "style", "validate", "defaults"}
 _DEFAULT = "kedro_pipes.default"
+_LOGGERS: Shared[dg.LoggerDefinition] = Shared()
 _LEVELS = dg.Enum("kedro_logger_level", [dg.EnumValue(level) for level in LOG_LEVELS])
 
 
@@ -27,6 +30,8 @@ def logger_definition(
     name: str, described: Logger, project_dir: Path, place: str
 ) -> dg.LoggerDefinition:
     """Return a Dagster logger that writes with the handlers of an entry.
+
+    Equal arguments give the same object, so that definitions with it can be merged.
 
     Args:
         name: Of the logger, as `%(name)s` shows it.
@@ -38,7 +43,11 @@ def logger_definition(
         OrchestrationError: A formatter or filter cannot be made, or a handler's class is not there.
     """
     _Handlers(described, project_dir, place).check()
+    arguments = (name, described, project_dir, place)
+    return _LOGGERS.get(arguments, lambda: _definition(*arguments))
 
+
+def _definition(name: str, described: Logger, project_dir: Path, place: str) -> dg.LoggerDefinition:
     def start(context: dg.InitLoggerContext) -> logging.Logger:
         # Not known to `logging`, so that nothing else is configured or written to besides.
         logger = logging.getLoggerClass()(name, context.logger_config["log_level"])

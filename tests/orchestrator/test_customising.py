@@ -268,6 +268,30 @@ def test_definitions_of_two_pipelines_by_default(shop):
     dg.Definitions.validate_loadable(dg.Definitions.merge(*parts))
 
 
+def test_definitions_of_two_pipelines_with_loggers(project, node):
+    """Loggers of `dagster.yml` are the same in both, and do not stand in the way."""
+    logging = project(
+        node("clean", [], ["clean"]),
+        node("fit", ["clean"], ["model"]),
+        pipelines={"cleaning": ["clean"], "training": ["fit"]},
+        orchestration={
+            "loggers": {"plain": {"log_level": "INFO"}},
+            "jobs": {
+                name: {"pipeline": name, "loggers": ["plain"]} for name in ("cleaning", "training")
+            },
+        },
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each says that it leaves out the job of the other
+        parts = [build_definitions(logging, pipelines=[name]) for name in ("cleaning", "training")]
+    merged = dg.Definitions.merge(*parts)
+
+    assert {"cleaning", "training", "__ASSET_JOB"} == {
+        job.name for job in merged.resolve_all_job_defs()
+    }
+    assert "plain" in merged.loggers
+
+
 def test_definitions_with_different_resources(shop):
     """Two settings for one name are refused by Dagster, which names it."""
     parts = [
