@@ -435,3 +435,21 @@ def test_a_file_of_kedro_dagster(define, invocations, tmp_path):
     definitions = define(jobs, **file)
     assert ["0 0 * * *"] == [schedule.cron_schedule for schedule in definitions.schedules]
     assert ["model"] == assets_of_job(definitions, "sofas__fit")
+
+
+def test_partitions_of_a_job(project, nodes):
+    """Whoever knows them is asked; only then may a schedule want `all` of them."""
+    jobs = {"j": {"schedule": {"cron_schedule": "@daily", "partition": "all"}}}
+    opened = project(*nodes, orchestration={"jobs": jobs})
+    shops = dg.StaticPartitionsDefinition(["north", "south"])
+    index = AssetIndex(opened, DagsterKedroTranslator())
+    made = project_jobs(
+        index,
+        orchestration_of(opened.manifest),
+        launchpad_resource(opened.manifest, KedroPipesResource(client=KedroSubprocessClient())),
+        nodes=set(index.graph.nodes),
+        partitions_of=lambda job: shops if len(job.nodes) == 4 else None,
+    )
+
+    assert shops is made.by_name["j"].partitions_def
+    assert ["j_schedule"] == [schedule.name for schedule in made.schedules]
