@@ -1,22 +1,30 @@
 """Where exactly an entry of a file is wrong, and what was probably meant. Pure.
 
-msgspec says that something below `$.jobs[...]` is wrong; a person wants to know in which job.
+msgspec decides that something is wrong, and tells it in Python's types, often without the name of
+the job or asset. A person wants to know which one it is, what is expected there in the words of
+YAML, and which key comes nearest.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args
 
 import msgspec
 
 from kedro_manifest.orchestration.annotations import alternatives, is_struct
-
-_ITEM = "[...]"
-_KEY_IN = "`key` in "
-"""Before the path of a mapping that has a key which may not stand there."""
+from kedro_manifest.orchestration.shapes import (
+    bare,
+    choices,
+    describe_types,
+    describe_value,
+    is_list,
+    is_mapping,
+    item_types,
+    keys_of,
+    tag_of,
+)
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -31,76 +39,142 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 def diagnose(error: msgspec.ValidationError, raw: Any, expected: type) -> Diagnosis:
     """Find the place of an error in what was read, and the nearest names that may stand there."""
-    message, _, path = str(error).partition(" - at ")
-    of_key = path.startswith(_KEY_IN)
-    path = path.removeprefix(_KEY_IN)
-    steps = re.findall(r"\[\.\.\.\]|\[\d+\]|[^.\[\]]+", path.strip("`").removeprefix("$"))
-    place, types = _follow(raw, expected, steps)
-    wrong = re.search(
-        r"(?:unknown field|enum value|unknown value|Invalid value) [`']([^`']*)[`']", message
+    return _look(raw, alternatives(expected), ()) or Diagnosis("", str(error), "")
+
+
+def nearest(wrong: str, known: Iterable[str]) -> list[str]:
+    """Return the names that were probably meant: spelled alike, or longer or shorter."""
+    known = sorted(known)
+    alike = get_close_matches(wrong, known, n=3, cutoff=0.6)
+    return alike or [
+        each for each in known if wrong and (each.startswith(wrong) or wrong.startswith(each))
+    ]
+
+
+def _look(value: Any, types: list[Any], keys: tuple[str, ...]) -> Diagnosis | None:
+    """Return what is wrong with a value; None if msgspec finds nothing."""
+    if _fits(value, types):
+        return None
+    structs = [each for each in types if is_struct(each)]
+    if isinstance(value, dict) and structs:
+        return _look_into_struct(value, structs, keys)
+    for each in types:
+        if isinstance(value, dict) and is_mapping(each):
+            return _look_into_mapping(value, each, keys)
+        if isinstance(value, list) and is_list(each):
+            found = (
+                _look(item, item_types(each), (*keys, str(index)))
+                for index, item in enumerate(value)
+            )
+            return next(filter(None, found), None)
+    return _mismatch(value, types, keys)
+
+
+def _look_into_struct(
+    value: dict[str, Any], structs: list[Any], keys: tuple[str, ...]
+) -> Diagnosis | None:
+    tags = {tag[1]: each for each in structs if (tag := tag_of(each))}
+    struct = structs[0]
+    known = keys_of(struct)
+    field, _ = tag_of(struct) or ("", "")
+    if tags:
+        if field not in value:
+            return _told(keys, f"`{field}` is missing", _hint("", tags))
+        if str(value[field]) not in tags:
+            return _mismatch(value[field], [Literal[tuple(tags)]], (*keys, field))
+        struct = tags[str(value[field])]
+        known = keys_of(struct)
+    inside = {key: inner for key, inner in value.items() if not tags or key != field}
+    for key in inside:
+        if key not in known:
+            return _told(keys, f"there is no key '{key}'", _hint(str(key), known))
+    for key, field_info in known.items():
+        if key not in inside and field_info.required:
+            return _told(keys, f"`{key}` is missing", "")
+    found = (
+        _look(inner, alternatives(known[key].type), (*keys, str(key)))
+        for key, inner in inside.items()
     )
-    known = sorted(_keys_of(types) if of_key else _known(types, keys="unknown field" in message))
-    return Diagnosis(place, message, _hint(wrong.group(1) if wrong else "", known))
+    return next(filter(None, found), None) or _refused_as_a_whole(value, struct, keys)
 
 
-def _hint(wrong: str, known: list[str]) -> str:
-    if not known:
-        return ""
-    near = get_close_matches(wrong, known, n=3, cutoff=0.6)
-    listed = ", ".join(map(repr, near or known))
+def _refused_as_a_whole(
+    value: dict[str, Any], struct: Any, keys: tuple[str, ...]
+) -> Diagnosis | None:
+    """Return what a struct itself says against values that do not go together."""
+    try:
+        msgspec.convert(value, struct)
+    except msgspec.ValidationError as error:
+        return _told(keys, str(error).partition(" - at ")[0].rstrip("."), "")
+    return None
+
+
+def _look_into_mapping(
+    value: dict[str, Any], mapping: Any, keys: tuple[str, ...]
+) -> Diagnosis | None:
+    names = choices(alternatives(get_args(mapping)[0]))
+    for key in value:
+        if names and key not in names:
+            return _told(keys, f"there is no key '{key}'", _hint(str(key), names))
+    found = (_look(inner, item_types(mapping), (*keys, str(key))) for key, inner in value.items())
+    return next(filter(None, found), None)
+
+
+def _mismatch(value: Any, types: list[Any], keys: tuple[str, ...]) -> Diagnosis:
+    words = choices(types)
+    got = repr(value) if words and isinstance(value, str) else describe_value(value)
+    hint = (
+        _hint(value, words)
+        if words and isinstance(value, str)
+        else _cure(value, types, keys[-1] if keys else "")
+    )
+    return _told(keys, f"expected {describe_types(types)}, got {got}", hint)
+
+
+def _cure(value: Any, types: list[Any], key: str) -> str:
+    """Return how a value of a wrong kind becomes one of the right kind."""
+    if value is None:
+        return "Write something beneath or behind it, or take it out."
+    if _fits(value, [bare(each) for each in types]):
+        return ""  # Of the right kind, and beyond its limits.
+    if not isinstance(value, (list, dict)) and (cure := _cure_scalar(value, types, key)):
+        return cure
+    structs = [each for each in types if is_struct(each)]
+    if structs and not tag_of(structs[0]):
+        return f"Its keys are {', '.join(map(repr, sorted(keys_of(structs[0]))))}."
+    if any(map(is_mapping, types)):
+        dash = " where `- …` stands now" if isinstance(value, list) else " beneath it"
+        return f"Put `name: …`{dash}."
+    return ""
+
+
+def _cure_scalar(value: Any, types: list[Any], key: str) -> str:
+    types = [bare(each) for each in types]
+    if str in types and not isinstance(value, str):
+        reading = ": YAML reads yes, no, on and off as true and false"
+        return f"Put it in quotes{reading if isinstance(value, bool) else ''}."
+    if isinstance(value, str) and {int, float, bool}.intersection(types):
+        quoted = _fits(value, types, strict=False)
+        return "Take it out of its quotes." if quoted else "Give seconds." * key.endswith("_s")
+    if any(map(is_list, types)):
+        return "Put it in brackets, `[…]`, or behind a dash."
+    return ""
+
+
+def _hint(wrong: str, known: Iterable[str]) -> str:
+    near = nearest(wrong, known)
+    listed = ", ".join(map(repr, near or sorted(known)))
     return f"Did you mean {listed}?" if near else f"Choose from {listed}."
 
 
-def _follow(raw: Any, expected: Any, steps: list[str]) -> tuple[str, list[Any]]:
-    """Walk down a path; where msgspec gives no key, look for the item that is wrong."""
-    place: list[str] = []
-    types = alternatives(expected)
-    for step in steps:
-        inner = [each for outer in types for each in _inside(outer, step)]
-        key: Any = step
-        if step == _ITEM and isinstance(raw, dict):
-            key = next((key for key, value in raw.items() if _is_wrong(value, inner)), step)
-        elif step.startswith("[") and isinstance(raw, list):
-            key = int(step[1:-1])
-        place.append(str(key))
-        known = (isinstance(raw, dict) and key in raw) or isinstance(raw, list)
-        raw = raw[key] if known else None
-        types = inner
-    return ".".join(place), types
+def _told(keys: tuple[str, ...], message: str, hint: str) -> Diagnosis:
+    return Diagnosis(".".join(keys), message, hint)
 
 
-def _is_wrong(value: Any, types: list[Any]) -> bool:
-    for each in types:
-        try:
-            msgspec.convert(value, each)
-        except msgspec.ValidationError:
-            continue
+def _fits(value: Any, types: list[Any], *, strict: bool = True) -> bool:
+    try:
+        # As a union, since a struct on its own does without the key that tells it from others.
+        msgspec.convert(value, Union[tuple(types)], strict=strict)  # noqa: UP007 - made here
+    except msgspec.ValidationError:
         return False
     return True
-
-
-def _inside(outer: Any, step: str) -> Iterator[Any]:
-    """Yield the types that a field or an item of a type may have."""
-    if is_struct(outer):
-        for field in msgspec.structs.fields(outer):
-            if field.encode_name == step:
-                yield from alternatives(field.type)
-    elif step.startswith("[") and get_origin(outer) in (dict, list, tuple):
-        yield from alternatives(get_args(outer)[-1])
-
-
-def _keys_of(types: list[Any]) -> Iterator[str]:
-    for each in types:
-        if get_origin(each) is dict:
-            yield from map(str, get_args(get_args(each)[0]))
-
-
-def _known(types: list[Any], *, keys: bool) -> Iterator[str]:
-    for each in types:
-        if keys and is_struct(each):
-            yield from (field.encode_name for field in msgspec.structs.fields(each))
-        elif get_origin(each) is Literal and not keys:
-            yield from map(str, get_args(each))
-        elif is_struct(each) and not keys:
-            tag = each.__struct_config__.tag
-            yield from [str(tag)] if tag else []

@@ -19,12 +19,13 @@ ExecutorKind = Literal[
     "celery_docker",
     "celery_k8s_job",
     "dask",
-    # As kedro-dagster spells them.
+    # As kedro-dagster spells them; `spelling` turns them into those above.
     "docker_executor",
     "k8s_job_executor",
     "celery_executor",
     "celery_docker_executor",
     "celery_k8s_job_executor",
+    "celery_k8s",
     "dask_executor",
 ]
 Executor = dict[ExecutorKind, dict[str, Any] | None]
@@ -42,6 +43,8 @@ class PipelineFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     from_inputs: list[str] = []
     to_outputs: list[str] = []
     node_namespaces: list[str] = []
+    node_namespace: str | None = None
+    """Another spelling of `node_namespaces` with one entry."""
     tags: list[str] = []
 
     @property

@@ -17,6 +17,7 @@ from kedro_manifest.orchestration.jobs import Executor, Job, Logger, Schedule
 from kedro_manifest.orchestration.partitions import AnyPartitions
 from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store
 from kedro_manifest.orchestration.retrying import Retries
+from kedro_manifest.orchestration.spelling import respell
 
 
 class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +50,9 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     store: Store = Store()
     on_drift: OnDrift = "refuse"
     """What a worker does whose project no longer matches the manifest."""
+    dev: dict[str, Any] = {}
+    """Of old files of kedro-dagster. `dagster dev` takes these as options, and `kedro pipes check`
+    says so; nothing else reads them."""
 
     def group_policy(self) -> GroupPolicy:
         """Return how nodes are to be grouped."""
@@ -104,9 +108,10 @@ def read_orchestration(raw: dict[str, Any]) -> Orchestration:
         OrchestrationError: A wrong type or an unknown key; the message names its path and, of a
             key, the nearest that there is.
     """
-    raw = without_empty_entries(raw, Orchestration)
+    words = without_empty_entries(raw, Orchestration)
+    words = respell(words) if isinstance(words, dict) else words
     try:
-        return msgspec.convert(raw, Orchestration)
+        return msgspec.convert(words, Orchestration)
     except msgspec.ValidationError as error:
-        found = diagnose(error, raw, Orchestration)
+        found = diagnose(error, words, Orchestration)
         raise OrchestrationError.at(found.place, found.message, found.hint) from error
