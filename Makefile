@@ -13,7 +13,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest test-dask bench conformance-table screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest test-dask bench conformance-table reference screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -93,6 +93,10 @@ bench: environments ## Measure, as ratios in one run
 
 conformance-table: environments ## Run every failure under Dagster's own client and under ours
 	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md
+
+reference: environments ## Write the reference pages and schemas that are made from the types
+	@$(DAGSTER)/python tools/write_schemas.py
+	@$(DAGSTER)/python tools/write_reference.py
 
 screenshots: environments ## Take the pictures in docs/images from the running web interface
 	@$(DAGSTER)/python tools/screenshots.py

@@ -1,0 +1,71 @@
+"""The JSON Schema of `dagster.yml`: current, with texts, and as wide as the types."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from kedro_manifest.orchestration.schema import dagster_yml_schema
+
+REPOSITORY = Path(__file__).parents[2]
+PUBLISHED = REPOSITORY / "docs/reference/dagster.schema.json"
+FILES = [
+    *sorted((REPOSITORY / "tests/manifest/fixtures/kedro_dagster").glob("*.yml")),
+    *sorted((REPOSITORY / "tests/projects").glob("*/conf/*/dagster.yml")),
+]
+
+
+def test_published_schema_is_current():
+    """The documentation publishes the schema of the types as they are."""
+    assert json.loads(PUBLISHED.read_bytes()) == dagster_yml_schema(), (
+        f"{PUBLISHED} is stale: run `make reference`"
+    )
+
+
+def test_schema_is_a_schema():
+    """Editors take it for what it says it is."""
+    jsonschema.Draft202012Validator.check_schema(dagster_yml_schema())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: "-".join(file.parts[-4:]))
+def test_real_files_pass(file):
+    """Files of projects, interpolation and variables in them, and those of kedro-dagster."""
+    jsonschema.validate(yaml.safe_load(file.read_text()), dagster_yml_schema())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jobs:\nschedules:\n",
+        "jobs: {a: {pipeline: {tags: }, max_concurrent: '${globals:workers}'}}",
+        "grouping: ${_grouping}\n_grouping: {strategy: tag}",
+        "concurrency: {tags: {gpu: '${globals:gpus}'}}",
+        "memory_datasets: {a: '${globals:memory}'}",
+    ],
+)
+def test_empty_entries_and_interpolation_pass(text):
+    """An editor sees the file before the config loader does."""
+    jsonschema.validate(yaml.safe_load(text), dagster_yml_schema())
+
+
+def test_keys_have_their_texts():
+    """An editor shows what a key is for, with a struct's inherited keys as well."""
+    entries = dagster_yml_schema()["$defs"]
+
+    assert (
+        "A registered pipeline, or the filters of `kedro run`."
+        == (entries["Job"]["properties"]["pipeline"]["description"])
+    )
+    assert "First key." == entries["DailyPartitions"]["properties"]["start"]["description"]
+    assert entries["Job"]["description"].startswith("`jobs.<name>:` ")
+
+
+def test_reference_page_is_current():
+    """The page in docs/reference lists the keys of the types as they are."""
+    command = [sys.executable, REPOSITORY / "tools/write_reference.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
