@@ -70,12 +70,14 @@ class OrchestrationError(KedroPipesError):
     Cure: mend the entry that the message names, and export again.
     """
 
-    def __init__(self, message: str, place: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, place: str = "", hint: str = "", problem: str = "") -> None:
         super().__init__(message)
         self.place = place
         """Dotted keys, such as `jobs.nightly.retries`."""
         self.hint = hint
         """What may stand there."""
+        self.problem = problem
+        """What is wrong with it, without place and hint."""
 
     @classmethod
     def at(
@@ -85,7 +87,11 @@ class OrchestrationError(KedroPipesError):
         where = f"{file}: {place}" if place else file
         cure = f" {hint}" if hint else ""
         message = f"Cannot use {where}: {problem}.{cure} Mend the entry, and export again."
-        return cls(message, place, hint)
+        return cls(message, place, hint, problem)
+
+    def in_file(self, file: str) -> OrchestrationError:
+        """Return the same error with the file, and perhaps the line, that it is in."""
+        return type(self).at(self.place, self.problem, self.hint, file)
 
     @classmethod
     def unknown(cls, place: str, kind: str, name: str, known: Iterable[str]) -> OrchestrationError:

@@ -9,24 +9,18 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import kedro
 import msgspec
-from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.codec import content_hash
-from kedro_manifest.errors import (
-    DuplicateNameError,
-    KedroPipesError,
-    OrchestrationError,
-    UnknownNameError,
-)
+from kedro_manifest.errors import DuplicateNameError, OrchestrationError, UnknownNameError
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.placement import Store
@@ -34,7 +28,15 @@ from kedro_manifest.orchestration.root import read_orchestration
 
 from kedro_pipes.added_datasets import added_datasets
 from kedro_pipes.catalog_entries import CatalogEntries
+from kedro_pipes.configuration import read_config
 from kedro_pipes.node_source import SourceReader
+from kedro_pipes.orchestration_file import (
+    Ineffective,
+    find_ineffective,
+    make_public,
+    read_file,
+    refuse_wrong,
+)
 from kedro_pipes.parameters import describe_parameters
 from kedro_pipes.picklability import doubt_output
 from kedro_pipes.project_loading import (
@@ -45,21 +47,11 @@ from kedro_pipes.project_loading import (
     load_pipelines,
     open_project,
 )
-from kedro_pipes.redaction import public_json, redact_text
+from kedro_pipes.redaction import redact_text
 from kedro_pipes.registry_probe import probe_registry
 from kedro_pipes.scrubbing import known_secrets, scrub_manifest
 
 logger = logging.getLogger(__name__)
-
-ORCHESTRATION_PATTERNS = ["dagster*", "dagster*/**", "**/dagster*"]
-"""Where the config loader finds `dagster.yml`, in the way of Kedro's own patterns."""
-
-
-class ConfigurationError(KedroPipesError):
-    """The project's configuration cannot be read; the cause is chained.
-
-    Cure: repair the file that the message names, or pass `--conf-source`.
-    """
 
 
 def export_project(
@@ -71,6 +63,7 @@ def export_project(
     runtime_params: dict[str, Any] | None = None,
     pipelines: Iterable[str] | None = None,
     parameter_values: bool = True,
+    tell: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Describe the registered pipelines of a project and all that their nodes need.
 
@@ -86,6 +79,8 @@ def export_project(
         runtime_params: Merged over the parameters, as `kedro run --params` does.
         pipelines: Registered pipelines to export; None for all.
         parameter_values: False leaves the parameters' default values out.
+        tell: Is told which entries of `dagster.yml` have no effect, such as those that are left
+            out because they look like secrets.
 
     Raises:
         ProjectNotFoundError: No project here.
@@ -94,6 +89,7 @@ def export_project(
         UnknownNameError: No such pipeline is registered.
         DuplicateNameError: Two different nodes share a name, or two write one dataset.
         CyclicPipelineError: Nodes depend on each other in a circle.
+        OrchestrationError: An entry of `dagster.yml` is wrong.
     """
     live = open_live_project(
         project_path,
@@ -104,8 +100,19 @@ def export_project(
         pipelines=pipelines,
     )
     manifest = describe_project(live, parameter_values=parameter_values)
-    _ = PipelineGraph(manifest).order  # Better refused here than when Dagster loads it.
+    # Better refused here than when Dagster loads it.
+    loader = live.context.config_loader
+    refuse_wrong(manifest.orchestration, loader, live.env, live.project.path)
+    _ = PipelineGraph(manifest).order
+    if tell is not None:
+        for entry in ineffective_entries(live, manifest):
+            tell(str(entry))
     return manifest
+
+
+def ineffective_entries(live: LiveProject, manifest: Manifest) -> list[Ineffective]:
+    """Return the entries of `dagster.yml` that a manifest lacks, or that nobody reads."""
+    return list(find_ineffective(read_file(live.context.config_loader), manifest.orchestration))
 
 
 class LiveProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +155,7 @@ def describe_project(
     nodes = _describe_nodes(live.pipelines, sources)
     loader = live.context.config_loader
     catalog = read_config(loader, "catalog", required=True)
-    orchestration = _read_orchestration(loader)
+    orchestration = make_public(read_file(loader))
     datasets = _describe_datasets(live, catalog, nodes)
     manifest = Manifest(
         project=Project(
@@ -305,48 +312,3 @@ def _is_parameter(name: str) -> bool:
 
 def _dataset_names(nodes: Iterable[Node]) -> set[str]:
     return {name for node in nodes for name in (*node.inputs, *node.outputs, *node.confirms)}
-
-
-def read_config(
-    loader: AbstractConfigLoader, key: str, *, required: bool = False
-) -> dict[str, Any]:
-    """Return one part of the configuration; empty where there is none and none is required.
-
-    Raises:
-        ConfigurationError: It cannot be read.
-    """
-    try:
-        return dict(loader[key])
-    except MissingConfigException as error:
-        if not required:
-            return {}
-        raise _configuration_error(key, loader, error) from error
-    except Exception as error:
-        raise _configuration_error(key, loader, error) from error
-
-
-def _configuration_error(
-    key: str, loader: AbstractConfigLoader, error: Exception
-) -> ConfigurationError:
-    return ConfigurationError(
-        f"Cannot read the {key} configuration in '{loader.conf_source}': "
-        f"{first_line(error)}. Repair it, or name another place with "
-        "`--conf-source`, or another environment with `--env`."
-    )
-
-
-def _read_orchestration(loader: AbstractConfigLoader) -> dict[str, Any]:
-    """Read `dagster.yml` with the project's own loader: environments and resolvers work."""
-    patterns = getattr(loader, "config_patterns", None)
-    if patterns is not None:
-        patterns.setdefault("dagster", ORCHESTRATION_PATTERNS)
-    try:
-        config = read_config(loader, "dagster")
-    except ConfigurationError as error:
-        # A loader of the project's own, without patterns, may say as it likes that it has none.
-        if patterns is None and isinstance(error.__cause__, (KeyError, FileNotFoundError)):
-            return {}
-        raise
-    public = {key: value for key, value in config.items() if not str(key).startswith("_")}
-    resolved: dict[str, Any] = public_json(public)
-    return resolved

@@ -29,13 +29,14 @@ from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning import Plan, plan_groups
 from kedro_manifest.preflight import check_manifest
 
-from kedro_pipes.export import (
+from kedro_pipes.configuration import (
     ConfigurationError,
-    LiveProject,
-    describe_project,
-    open_live_project,
+    configuration_folders,
     read_config,
+    relative_path,
 )
+from kedro_pipes.export import LiveProject, describe_project, ineffective_entries, open_live_project
+from kedro_pipes.orchestration_file import FILE, locate
 from kedro_pipes.project_loading import first_line
 from kedro_pipes.redaction import redact_text, redact_uri
 from kedro_pipes.staging import absolute_url
@@ -67,7 +68,8 @@ def check_project(*, clients: Collection[str] = (), **options: Any) -> list[Find
     findings += unreadable or _check_credentials(live, manifest, places)
     findings += _check_kedro_version(live)
     findings += _check_staging(live, manifest, places)
-    return sort_findings(findings)
+    findings += _check_ineffective(live, manifest)
+    return sort_findings(_in_its_file(each, live) for each in findings)
 
 
 def finding_of(error: KedroPipesError) -> Finding:
@@ -88,20 +90,11 @@ def finding_of(error: KedroPipesError) -> Finding:
 
 def locate_entries(live: LiveProject) -> dict[str, str]:
     """Return the file of each catalog entry, relative to the project; the environment's last."""
-    loader: Any = live.context.config_loader
-    source = Path(str(loader.conf_source))
-    folders = [
-        getattr(loader, "base_env", None),
-        live.env or getattr(loader, "default_run_env", ""),
-    ]
     files: dict[str, str] = {}
-    for folder in folders:
-        if not folder or not (source / folder).is_dir():
-            continue
-        for file in sorted((source / folder).rglob("*")):
-            inside = str(file.relative_to(source / folder))
-            if file.suffix in _CONFIGURATION_ENDS and "catalog" in inside:
-                files |= dict.fromkeys(_top_keys(file), _relative(file, live.project.path))
+    for folder in configuration_folders(live.context.config_loader, live.env):
+        for file in sorted(folder.rglob("*")):
+            if file.suffix in _CONFIGURATION_ENDS and "catalog" in str(file.relative_to(folder)):
+                files |= dict.fromkeys(_top_keys(file), relative_path(file, live.project.path))
     return files
 
 
@@ -109,10 +102,6 @@ def _top_keys(file: Path) -> Iterator[str]:
     """Names at the left margin: a search for places needs no more than that."""
     for match in _TOP_KEY.finditer(file.read_text(encoding="utf-8", errors="replace")):
         yield match[1] or match[2] or match[3]
-
-
-def _relative(file: Path, folder: Path) -> str:
-    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
 
 
 def _hooks_may_add_data(live: LiveProject) -> bool:
@@ -124,6 +113,26 @@ def _hooks_may_add_data(live: LiveProject) -> bool:
         if manager is not None and hasattr(manager.hook, name)
         for implementation in getattr(manager.hook, name).get_hookimpls()
     )
+
+
+def _in_its_file(finding: Finding, live: LiveProject) -> Finding:
+    """Name the file and line of a wrong entry of `dagster.yml`."""
+    if finding.code != "dagster-yml":
+        return finding
+    place = finding.place.removeprefix(FILE).removeprefix(": ")
+    file = locate(place, live.context.config_loader, live.env, live.project.path)
+    return msgspec.structs.replace(finding, place=f"{file}: {place}" if place else file)
+
+
+def _check_ineffective(live: LiveProject, manifest: Manifest) -> Iterator[Finding]:
+    for entry in ineffective_entries(live, manifest):
+        yield Finding(
+            severity="warning",
+            code="no-effect",
+            place=f"{FILE}: {entry.place}",
+            message=f"It {entry.reason}.",
+            cure=entry.cure,
+        )
 
 
 def _doubted(finding: Finding) -> Finding:
@@ -143,7 +152,7 @@ def _check_readable_credentials(live: LiveProject) -> Iterator[Finding]:
         yield Finding(
             severity="error",
             code="credentials",
-            place=f"{_relative(Path(str(loader.conf_source)), live.project.path)}: credentials",
+            place=f"{relative_path(Path(str(loader.conf_source)), live.project.path)}: credentials",
             message=redact_text(str(error).partition(". Repair")[0]) + ".",
             cure="Set the variable in the environment of the workers, or mend the file.",
         )

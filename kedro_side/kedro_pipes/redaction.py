@@ -39,6 +39,7 @@ _ASSIGNMENT = re.compile(
     r"(?i)\b((?:password|passwd|pwd|secret|token|accountkey|sharedaccesskey|api_?key)\s*=\s*)"
     r"[^\s;&,\"']+"
 )
+_VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 _CONTAINER_SCHEMES = frozenset({"abfs://", "abfss://", "wasb://", "wasbs://"})
 """Azure writes `container@account` where other URLs have a user."""
 
@@ -68,18 +69,30 @@ def redact_text(text: str) -> str:
 
 
 def public_json(value: Any) -> Any:
-    """Return a value as JSON: string keys, no secret-looking key, nothing that JSON lacks."""
+    """Return a value as JSON: string keys, no secret-looking key, nothing that JSON lacks.
+
+    `{env: NAME}` under such a key says where a secret is, and is none.
+    """
     if isinstance(value, Mapping):
         return {
             str(key): public_json(inner)
             for key, inner in value.items()
-            if not is_secret_key(str(key), inner)
+            if not is_secret_key(str(key), inner) or _is_reference(inner)
         }
     if isinstance(value, (list, tuple)):
         return [public_json(inner) for inner in value]
     if isinstance(value, str):
         return redact_text(value)
     return value if is_json_scalar(value) else stable_text(value)
+
+
+def _is_reference(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and list(value) == ["env"]
+        and isinstance(value["env"], str)
+        and _VARIABLE.fullmatch(value["env"]) is not None
+    )
 
 
 def is_json_scalar(value: Any) -> bool:

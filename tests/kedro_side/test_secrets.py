@@ -105,9 +105,10 @@ def test_a_user_name_that_is_also_a_node_stays(spaceport, export):
         "db: {user: spaceport, password: secret-7}"
     )
     orchestration = spaceport / "conf/base/dagster.yml"
-    orchestration.write_text("note: spaceport has secret-7\n")
+    orchestration.write_text("jobs: {all: {description: spaceport has secret-7}}\n")
+    found = export(spaceport)["orchestration"]
 
-    assert {"note": "spaceport has <redacted>"} == export(spaceport)["orchestration"]
+    assert {"jobs": {"all": {"description": "spaceport has <redacted>"}}} == found
 
 
 @pytest.mark.parametrize(
