@@ -14,6 +14,7 @@ from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.model import Manifest
 
 from kedro_pipes.cli_check import check
+from kedro_pipes.cli_init import init, schema
 from kedro_pipes.cli_plan import plan
 from kedro_pipes.cli_project import (
     STDOUT,
@@ -113,7 +114,11 @@ def _export(context: click.Context, *, pipelines: tuple[str, ...], **options: An
     from kedro_pipes.export import export_project  # noqa: PLC0415
 
     arguments = project_arguments(context, **options)
-    return export_project(pipelines=list(pipelines) or None, **arguments)
+    return export_project(pipelines=list(pipelines) or None, tell=_warn, **arguments)
+
+
+def _warn(sentence: str) -> None:
+    say(f"Warning: {sentence}")
 
 
 def _summary(manifest: Manifest, output: str) -> str:
@@ -124,5 +129,5 @@ def _summary(manifest: Manifest, output: str) -> str:
     )
 
 
-pipes.add_command(plan)
-pipes.add_command(check)
+for command in (init, plan, check, schema):
+    pipes.add_command(command)

@@ -62,16 +62,21 @@ def load_manifest(context: click.Context, file: Path | None, **options: Any) -> 
 
 
 def project_arguments(context: click.Context, *, params: str, **options: Any) -> dict[str, Any]:
-    """Return the options as arguments of the exporter; what is slow or noisy is switched off."""
+    """Return the options as arguments of the exporter."""
     from kedro.framework.cli.utils import _split_params  # noqa: PLC0415 - as above
 
+    quieten_process()
+    option = next(each for each in context.command.params if each.name == "params")
+    return {**options, "runtime_params": _split_params(context, option, params) or None}
+
+
+def quieten_process() -> None:
+    """Switch off what makes loading a project slow or noisy."""
     # A project is many objects that all stay: looking for garbage among them takes a third of
     # the time of an export, and the process ends soon.
     gc.set_threshold(100_000, 50, 50)
     # Kedro's call, not the project's: it would bury what the project itself warns of.
     warnings.filterwarnings("ignore", message="register_new_resolver")
-    option = next(each for each in context.command.params if each.name == "params")
-    return {**options, "runtime_params": _split_params(context, option, params) or None}
 
 
 @contextmanager
