@@ -78,11 +78,22 @@ class DatasetSaved(Event, frozen=True, kw_only=True):
     """Pipes metadata values: `{name: {"type": …, "raw_value": …}}`."""
 
 
+class PartitionsSaved(Event, frozen=True, kw_only=True):
+    """Partitions of a PartitionedDataset have been saved; sent for each chunk of a generator."""
+
+    node: str
+    dataset: str
+    partitions: list[str]
+    """Their ids, sorted."""
+
+
 class DatasetsFound(Event, frozen=True, kw_only=True):
     """Which persisted outputs exist already, of the nodes that a worker was asked about."""
 
     datasets: list[str]
     """Without transcoding, sorted."""
+    partitions: dict[str, list[str]] = {}
+    """Ids of the partitions of those that are a PartitionedDataset."""
 
 
 AnyEvent = (
@@ -93,6 +104,7 @@ AnyEvent = (
     | NodeFailed
     | DatasetLoaded
     | DatasetSaved
+    | PartitionsSaved
 )
 
 

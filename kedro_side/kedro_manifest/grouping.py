@@ -63,7 +63,7 @@ class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):
         if dataset in self.memory_by_dataset:
             return self.memory_by_dataset[dataset] == "stage"
         if matching:
-            return self.memory_by_dataset[max(matching, key=_specificity)] == "stage"
+            return self.memory_by_dataset[max(matching, key=specificity)] == "stage"
         return self.memory_datasets == "stage"
 
 
@@ -82,7 +82,7 @@ def unknown_datasets(graph: PipelineGraph, policy: GroupPolicy) -> list[str]:
     return sorted(name for name in named if name not in graph.datasets)
 
 
-def _specificity(pattern: str) -> tuple[int, str]:
+def specificity(pattern: str) -> tuple[int, str]:
     """Order patterns by what they say; a manifest sorts its keys, so it cannot be by place."""
     return len(pattern) - pattern.count("*"), pattern
 

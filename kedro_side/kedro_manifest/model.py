@@ -61,6 +61,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """Configured location without user, password or query."""
     protocol: str | None = None
     versioned: bool = False
+    overwrite: bool = False
+    """Of a PartitionedDataset: whether saving it removes the partitions that are not saved."""
     pattern: str | None = None
     """The dataset factory that resolved the name."""
     layer: str | None = None

@@ -16,7 +16,11 @@ from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of, sort_topo
 from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.preflight_data import check_datasets
-from kedro_manifest.preflight_grouping import check_groups, check_orchestration
+from kedro_manifest.preflight_grouping import (
+    check_groups,
+    check_orchestration,
+    check_partitions,
+)
 from kedro_manifest.preflight_jobs import find_job_problems
 
 Client = Literal["subprocess", "docker", "k8s", "ssh"]
@@ -49,6 +53,7 @@ def check_manifest(
         findings += _check_outputs(graph, places)
         findings += check_groups(graph, places, clients)
         findings += find_job_problems(graph)
+        findings += check_partitions(graph)
     return sort_findings(findings)
 
 

@@ -19,7 +19,9 @@ from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.grouping import GroupPolicy, unknown_datasets
 from kedro_manifest.model import Manifest
+from kedro_manifest.orchestration.job_checks import check_jobs
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
+from kedro_manifest.partitioning import partitioned_nodes
 from kedro_manifest.planning import Group, Plan, plan_groups
 from kedro_manifest.preflight_data import REMOTE_CLIENTS
 
@@ -33,13 +35,7 @@ def check_orchestration(manifest: Manifest) -> Iterator[Finding]:
     try:
         orchestration = orchestration_of(manifest)
     except OrchestrationError as error:
-        yield Finding(
-            severity="error",
-            code="dagster-yml",
-            place=f"{ORCHESTRATION_FILE}: {error.place}" if error.place else ORCHESTRATION_FILE,
-            message=str(error),
-            cure=error.hint or "Mend the entry.",
-        )
+        yield _wrong_entry(error)
         return
     for name, group in orchestration.groups.items():
         if not (group.nodes or group.tags or group.namespaces or group.pipelines):
@@ -50,6 +46,30 @@ def check_orchestration(manifest: Manifest) -> Iterator[Finding]:
                 message=f"Group '{name}' names no nodes.",
                 cure="Give it `nodes`, `tags`, `namespaces` or `pipelines`, or take it out.",
             )
+
+
+def check_partitions(graph: PipelineGraph) -> Iterator[Finding]:
+    """Check what `dagster.yml` says of partitions against the nodes that there are."""
+    try:
+        orchestration = orchestration_of(graph.manifest)
+    except OrchestrationError:
+        return
+    if not orchestration.partitions or check_jobs(graph, orchestration).problems:
+        return  # what is wrong with jobs is told with them
+    try:
+        partitioned_nodes(graph, orchestration)
+    except OrchestrationError as error:
+        yield _wrong_entry(error)
+
+
+def _wrong_entry(error: OrchestrationError) -> Finding:
+    return Finding(
+        severity="error",
+        code="dagster-yml",
+        place=f"{ORCHESTRATION_FILE}: {error.place}" if error.place else ORCHESTRATION_FILE,
+        message=str(error),
+        cure=error.hint or "Mend the entry.",
+    )
 
 
 def check_groups(

@@ -21,7 +21,7 @@ from parse import compile as compile_pattern
 from kedro_pipes.redaction import public_json, redact_uri
 
 MEMORY_TYPE = "MemoryDataset"
-_ALLOWED_KEYS = ("type", "filepath", "path", "versioned", "metadata", "layer")
+_ALLOWED_KEYS = ("type", "filepath", "path", "versioned", "overwrite", "metadata", "layer")
 _CREDENTIALS_NAME = "credentials_name"
 _MEMORY_TYPES = frozenset({"MemoryDataset", "SharedMemoryDataset"})
 _PARTITIONED = re.compile(r"Partitioned|Incremental")
@@ -70,15 +70,17 @@ class CatalogEntries:
         stored = _stored(entry)
         location = stored.get("filepath") or stored.get("path")
         uri = redact_uri(str(location)) if location else None
+        kind = self._kind(stored)
         metadata = entry.get("metadata")
         metadata = public_json(metadata) if isinstance(metadata, Mapping) else {}
         return Dataset(
             name=name,
             type=type_name(entry.get("type")),
-            kind=self._kind(stored),
+            kind=kind,
             uri=uri,
             protocol=_protocol(uri) if uri else None,
             versioned=entry.get("versioned") is True or stored.get("versioned") is True,
+            overwrite=stored.get("overwrite") is True and kind == "partitioned",
             pattern=pattern,
             layer=_layer(entry, metadata),
             metadata=metadata,

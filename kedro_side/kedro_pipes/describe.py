@@ -7,6 +7,7 @@ and Pipes metadata values, not the channel.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from kedro.io import AbstractDataset
@@ -80,6 +81,23 @@ def saved_version(dataset: Any) -> str | None:
     except Exception:  # noqa: BLE001 - custom datasets carry a `_version` of their own
         return None
     return None if version is None else str(version)
+
+
+def is_partitioned(dataset: Any) -> bool:
+    """Tell whether a dataset is a PartitionedDataset, be it of an older library or cached."""
+    wrapped = getattr(dataset, "_dataset", None)
+    if isinstance(wrapped, AbstractDataset):
+        return is_partitioned(wrapped)
+    return any(kind.__name__ == "PartitionedDataset" for kind in type(dataset).__mro__)
+
+
+def saved_partitions(dataset: Any, data: Any) -> list[str]:
+    """Return the partitions that saving some data to a dataset has written; [] for none.
+
+    What is saved lazily counts as well: it is called while the dataset saves.
+    """
+    partitioned = isinstance(data, Mapping) and is_partitioned(dataset)
+    return sorted(map(str, data)) if partitioned else []
 
 
 def _is_table(data: Any) -> bool:

@@ -26,12 +26,13 @@ from kedro_manifest.events import (
     NodeFailed,
     NodeFinished,
     NodeStarted,
+    PartitionsSaved,
 )
 from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
 from kedro_pipes.catalogs import get_dataset
-from kedro_pipes.describe import PipesMetadata, describe_saved, value
+from kedro_pipes.describe import PipesMetadata, describe_saved, saved_partitions, value
 from kedro_pipes.node_progress import NodeProgress
 
 _NODE_OF_THREAD: ContextVar[str | None] = ContextVar("kedro_pipes_node", default=None)
@@ -124,11 +125,17 @@ class NodeReporter:
         """Report a saved dataset, or keep it until the last chunk of a generator node."""
         progress = self._begin(node)
         seconds = progress.leave("save", dataset_name)
+        self._report_partitions(node, dataset_name, data)
         if inspect.isgeneratorfunction(node.func):
             earlier_s = progress.unsaved_chunks.get(dataset_name, (None, 0.0))[1]
             progress.unsaved_chunks[dataset_name] = (data, earlier_s + seconds)
             return
         self._report_saved(progress, dataset_name, data, seconds)
+
+    def _report_partitions(self, node: Node, name: str, data: Any) -> None:
+        if partitions := saved_partitions(self._dataset(name), data):
+            event = PartitionsSaved(node=node.name, dataset=name, partitions=partitions)
+            self._reports.event(event)
 
     def finish(self) -> None:
         """Report what is left as finished, once the session's run has returned."""

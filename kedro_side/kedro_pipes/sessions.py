@@ -21,6 +21,8 @@ from kedro.runner import AbstractRunner
 from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
+from kedro_pipes.catalogs import get_dataset
+
 try:
     from kedro.framework.session.service_session import KedroServiceSession
 except ImportError:  # Kedro before 1.4
@@ -77,8 +79,11 @@ def run_session(
         _run_service_session(project_path, invocation, loaded, hooks, runner)
 
 
-def existing_outputs(project_path: Path, invocation: Invocation) -> list[str]:
-    """Return the persisted outputs of the invocation's nodes that exist, without transcoding."""
+def existing_outputs(project_path: Path, invocation: Invocation) -> dict[str, list[str]]:
+    """Return the persisted outputs of the invocation's nodes that exist, without transcoding.
+
+    Each with its partitions, if it is a PartitionedDataset.
+    """
     outputs = {name for node in load_nodes(invocation).nodes.values() for name in node.outputs}
     session = _open_session(project_path, invocation)
     with session:
@@ -87,8 +92,19 @@ def existing_outputs(project_path: Path, invocation: Invocation) -> list[str]:
             if KedroServiceSession is None
             else session.load_context(invocation.runtime_params or None).catalog
         )
-        found = {strip_transcoding(name) for name in outputs if catalog.exists(name)}
-    return sorted(found)
+        return {
+            strip_transcoding(name): _existing_partitions(catalog, name)
+            for name in sorted(outputs)
+            if catalog.exists(name)
+        }
+
+
+def _existing_partitions(catalog: Any, name: str) -> list[str]:
+    dataset = get_dataset(catalog, name)
+    # Loading gives a function for each partition, which nobody calls. An incremental dataset
+    # would really load them all: of that, none is known.
+    lazy = type(dataset).__name__ == "PartitionedDataset"
+    return sorted(map(str, dataset.load())) if lazy else []
 
 
 def _run_service_session(

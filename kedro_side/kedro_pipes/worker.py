@@ -104,7 +104,8 @@ def run_invocation(
     if invocation.find_only:
         configure(project_path, invocation.package_name)
         found = existing_outputs(project_path, invocation)
-        reports.event(DatasetsFound(datasets=found))
+        partitions = {name: ids for name, ids in found.items() if ids}
+        reports.event(DatasetsFound(datasets=sorted(found), partitions=partitions))
         return
     reporter = NodeReporter(invocation, reports)
     hooks = [

@@ -164,9 +164,15 @@ def kedro_multi_asset(
     **options: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Make one multi-asset of what some nodes write; a step of it finds the index by its tag."""
+    specs = index.produced_specs(nodes)
+    entries = [entry for entry, _ in index.by_partitions([spec.key for spec in specs]) if entry]
+    if entries and options.get("backfill_policy") is None:
+        # One op has one policy: a run for its whole range only where all of it can take one.
+        each_its_own = [each for each in entries if each.settings.backfill == "multi_run"]
+        options["backfill_policy"] = (each_its_own or entries)[0].backfill_policy
     return dg.multi_asset(
         name=name,
-        specs=index.produced_specs(nodes),
+        specs=specs,
         can_subset=True,
         op_tags={**(op_tags or {}), INDEX_TAG: register_index(name, index)},
         **options,

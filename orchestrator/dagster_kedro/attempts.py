@@ -7,11 +7,13 @@ a word, so what is kept has to be yielded again. Reads Dagster's event log, writ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import msgspec
+
+from dagster_kedro.saved_partitions import UNFINISHED
 
 KEPT_FROM = "kedro/kept_from_run"
 """Metadata of an asset that was not made again: the run that made it."""
@@ -47,18 +49,25 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
         return str(value.value) if value is not None else None
 
 
-def finished_before(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, Finished]:
+PartitionsOf = Callable[[dg.AssetKey], Sequence[str | None]]
+"""Returns the partitions that a run makes of an asset; None is the whole asset."""
+
+
+def finished_before(
+    context: dg.AssetExecutionContext, partitions_of: PartitionsOf
+) -> dict[dg.AssetKey, Finished]:
     """Return the selected assets that need not be made again, by key.
 
-    An asset whose selected checks were not all reported is not finished, nor is one that a
-    blocking check stopped: else a retry would pass the check by.
+    An asset of which a partition is missing is not finished. Neither is one whose selected
+    checks were not all reported, nor one that a blocking check stopped: else a retry would pass
+    the check by.
     """
     finished: dict[dg.AssetKey, Finished] = {}
     parent = context.run.parent_run_id
     if parent is not None and context.run.tags.get(_RESUME_TAG) == "true":
-        finished.update(_materialized(context, parent, in_this_run=False))
+        finished.update(_materialized(context, parent, partitions_of, in_this_run=False))
     if context.retry_number > 0:
-        finished.update(_materialized(context, context.run_id, in_this_run=True))
+        finished.update(_materialized(context, context.run_id, partitions_of, in_this_run=True))
     return finished
 
 
@@ -72,9 +81,10 @@ def resumed_versions(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str
     while run is not None and run.parent_run_id and _RESUME_TAGS & run.tags.keys():
         run = context.instance.get_run_by_id(run.parent_run_id)
         if run is not None:
-            for key, metadata in materializations(context, run.run_id):
-                if VERSION in metadata:
-                    versions.setdefault(key, str(metadata[VERSION].value))
+            for event in materializations(context, run.run_id):
+                if VERSION in event.metadata:
+                    version = str(event.metadata[VERSION].value)
+                    versions.setdefault(event.asset_key, version)
     return versions
 
 
@@ -97,12 +107,29 @@ def yield_again(key: dg.AssetKey, finished: Finished) -> dg.MaterializeResult[An
     )
 
 
+def completed(
+    context: dg.AssetExecutionContext, run_id: str, partitions_of: PartitionsOf
+) -> dict[dg.AssetKey, dg.AssetMaterialization]:
+    """Return what a run has made whole, with the last event of each asset."""
+    made: dict[dg.AssetKey, set[str | None]] = {}
+    last: dict[dg.AssetKey, dg.AssetMaterialization] = {}
+    for event in materializations(context, run_id):
+        if UNFINISHED not in event.metadata and event.partition in partitions_of(event.asset_key):
+            made.setdefault(event.asset_key, set()).add(event.partition)
+            last[event.asset_key] = event
+    return {key: event for key, event in last.items() if made[key].issuperset(partitions_of(key))}
+
+
 def _materialized(
-    context: dg.AssetExecutionContext, run_id: str, *, in_this_run: bool
+    context: dg.AssetExecutionContext,
+    run_id: str,
+    partitions_of: PartitionsOf,
+    *,
+    in_this_run: bool,
 ) -> Iterator[tuple[dg.AssetKey, Finished]]:
     evaluations = _evaluations(context, run_id)
     selected = context.selected_asset_check_keys
-    for key, metadata in materializations(context, run_id):
+    for key, event in completed(context, run_id, partitions_of).items():
         checks = [check for check in selected if check.asset_key == key]
         if key in context.selected_asset_keys and all(
             check in evaluations and not _stops(evaluations[check]) for check in checks
@@ -110,7 +137,7 @@ def _materialized(
             yield (
                 key,
                 Finished(
-                    metadata=metadata,
+                    metadata=event.metadata,
                     checks=[evaluations[check] for check in checks],
                     run_id=run_id,
                     in_this_run=in_this_run,
@@ -120,12 +147,12 @@ def _materialized(
 
 def materializations(
     context: dg.AssetExecutionContext, run_id: str
-) -> Iterator[tuple[dg.AssetKey, Mapping[str, dg.MetadataValue[Any]]]]:
-    """Yield what a run has materialized, with its metadata, in the order of the event log."""
+) -> Iterator[dg.AssetMaterialization]:
+    """Yield what a run has materialized, each partition by itself, in the event log's order."""
     entries = context.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     for entry in entries:
         if (event := entry.asset_materialization) is not None:
-            yield event.asset_key, event.metadata
+            yield event
 
 
 def _evaluations(

@@ -138,7 +138,7 @@ class _ProjectDefinitions:
         given = self._step.op.name
         if (self._step.per or self._orchestration.step_per) == "selection":
             name = given or default_op_name(self._index, self._selection)
-            yield self._running(name, self._nodes)
+            yield from self._by_partitions(name, self._nodes)
             return
         package = self._index.manifest.project.package_name
         policy = self._orchestration.group_policy()
@@ -148,7 +148,19 @@ class _ProjectDefinitions:
                 if given
                 else self._index.name_for(package, group.name)
             )
-            yield self._running(name, set(group.nodes))
+            yield from self._by_partitions(name, set(group.nodes))
+
+    def _by_partitions(self, name: str, nodes: set[str]) -> Iterator[dg.AssetsDefinition]:
+        """Make an op for each partitions definition: no job can hold two in one op."""
+        keys = [spec.key for spec in self._index.produced_specs(nodes)]
+        parts = self._index.by_partitions(keys)
+        for entry, part in parts:
+            own = name if entry is None or len(parts) == 1 else f"{name}_{dagster_name(entry.name)}"
+            yield self._running(own, self._nodes_of(part))
+
+    def _nodes_of(self, keys: list[dg.AssetKey]) -> set[str]:
+        made_by = (self._index.by_key[key].node for key in keys)
+        return {node.name for node in made_by if node is not None}
 
     def _running(self, name: str, nodes: set[str]) -> dg.AssetsDefinition:
         key, execute = self._resource_key, self._step.execute
@@ -174,5 +186,5 @@ def _linked_indexes(
     indexes = [AssetIndex(project, translator) for project in projects]
     if len(indexes) == 1:
         return indexes
-    made = {place: key for index in indexes for place, key in index.made_here().items()}
+    made = {place: spec for index in indexes for place, spec in index.made_here().items()}
     return [AssetIndex(project, translator, made) for project in projects]

@@ -54,6 +54,13 @@ class OutputNotSavedError(GroupFailedError):
     """The worker ended well, but never reported a selected output as saved."""
 
 
+class PartitionsNotSavedError(GroupFailedError):
+    """The worker ended well, but not every partition of the run was written.
+
+    Cure: write them, or say with `partition_ids` which partitions stand for which keys.
+    """
+
+
 class CheckNotReportedError(GroupFailedError):
     """The worker ended well, but never reported a selected asset check."""
 
@@ -62,6 +69,13 @@ class BlockingCheckFailedError(GroupFailedError):
     """A blocking asset check failed, so that nothing downstream of it may run.
 
     Cure: in the data; what was saved before the check stays materialized.
+    """
+
+
+class PartitionError(KedroPipesError):
+    """A run's partition contradicts what else the run is told.
+
+    Cure: leave out the parameter, or select assets of one partitions definition.
     """
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import dagster as dg
 from kedro_manifest.errors import DuplicateNameError, UnknownNameError
 from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of
 from kedro_manifest.model import Node, Pipeline
 from kedro_manifest.names import dagster_name
+from kedro_manifest.orchestration.root import orchestration_of
 
+from dagster_kedro.partitions import Partitioned, Partitioning, partition_mapping
 from dagster_kedro.project import KedroProject
 from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset, kedro_assets_of
 
@@ -36,18 +39,21 @@ class AssetIndex:
 
     Raises:
         DuplicateNameError: The translator gave two assets one key.
+        OrchestrationError: An entry of `partitions` cannot be used.
     """
 
     def __init__(
         self,
         project: KedroProject,
         translator: DagsterKedroTranslator,
-        made_elsewhere: Mapping[str, dg.AssetKey] | None = None,
+        made_elsewhere: Mapping[str, dg.AssetSpec] | None = None,
     ) -> None:
         self.project = project
         self.manifest = project.manifest
         self.graph = PipelineGraph(self.manifest)
         self.by_key: dict[dg.AssetKey, KedroAsset] = {}
+        self._partitioning = Partitioning(self.graph, orchestration_of(self.manifest))
+        self._definitions: dict[dg.AssetKey, dg.PartitionsDefinition[Any] | None] = {}
         specs: dict[dg.AssetKey, dg.AssetSpec] = {}
         linked: dict[str, dg.AssetKey] = {}
         for asset in kedro_assets_of(
@@ -55,18 +61,24 @@ class AssetIndex:
         ):
             other = (made_elsewhere or {}).get(self._location(asset) or "")
             if asset.is_external and other is not None:
-                linked[asset.name] = other
+                linked[asset.name] = other.key
+                self._definitions[other.key] = other.partitions_def
                 continue
             spec = translator.get_asset_spec(asset)
             if spec.key in specs:
                 raise DuplicateNameError(_same_key(spec.key, self.by_key[spec.key], asset))
             specs[spec.key] = spec
             self.by_key[spec.key] = asset
+            self._definitions[spec.key] = spec.partitions_def
+            if asset.node is not None and spec.partitions_def is not None:
+                self._partitioning.override(asset.node.name, spec.partitions_def)
         self.key_of_dataset = {
             asset.name: key for key, asset in self.by_key.items() if not asset.is_node
         } | linked
         self.key_of_node = {asset.name: key for key, asset in self.by_key.items() if asset.is_node}
         self.specs = {key: self._with_deps(spec) for key, spec in specs.items()}
+        self.partition_ids = self._partitioning.partition_ids()
+        """How the partitions of each PartitionedDataset stand for keys, where they do."""
 
     def name_for(self, *parts: str) -> str:
         """Return a legal name for an op, job, schedule or sensor that no other project has."""
@@ -123,10 +135,29 @@ class AssetIndex:
             if asset.is_external and asset.name in read
         ]
 
-    def made_here(self) -> dict[str, dg.AssetKey]:
+    def partitioned_by(self, key: dg.AssetKey) -> Partitioned | None:
+        """Return what an asset is partitioned by."""
+        asset = self.by_key.get(key)
+        node = asset.node if asset is not None else None
+        return self._partitioning.of_node(node.name) if node is not None else None
+
+    def by_partitions(
+        self, keys: Iterable[dg.AssetKey]
+    ) -> list[tuple[Partitioned | None, list[dg.AssetKey]]]:
+        """Return assets by what they are partitioned by, those without partitions under None."""
+        entries: dict[str | None, Partitioned | None] = {}
+        parts: dict[str | None, list[dg.AssetKey]] = {}
+        for key in keys:
+            entry = self.partitioned_by(key)
+            name = entry.name if entry is not None else None
+            entries[name] = entry
+            parts.setdefault(name, []).append(key)
+        return [(entries[name], part) for name, part in parts.items()]
+
+    def made_here(self) -> dict[str, dg.AssetSpec]:
         """Return the assets that this project makes, by where their data is."""
         return {
-            location: key
+            location: self.specs[key]
             for key, asset in self.by_key.items()
             if not asset.is_external and (location := self._location(asset)) is not None
         }
@@ -139,9 +170,18 @@ class AssetIndex:
         node = self.by_key[spec.key].node
         if node is None:
             return spec
-        read = [dg.AssetDep(self.key_of_dataset[name]) for name in inputs_of(node)]
+        definition = self._definition_of(spec.key)
+        read = [
+            dg.AssetDep(key, partition_mapping=partition_mapping(upstream, definition))
+            for key in (self.key_of_dataset[name] for name in inputs_of(node))
+            for upstream in [self._definition_of(key)]
+        ]
         deps = {dep.asset_key: dep for dep in (*read, *spec.deps)}
-        return spec.replace_attributes(deps=list(deps.values()))
+        return spec.replace_attributes(deps=list(deps.values()), partitions_def=definition)
+
+    def _definition_of(self, key: dg.AssetKey) -> dg.PartitionsDefinition[Any] | None:
+        entry = self.partitioned_by(key)
+        return entry.definition if entry is not None else self._definitions[key]
 
 
 def register_index(name: str, index: AssetIndex) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -32,8 +32,6 @@ from dagster_kedro.schedules import schedule_of
 
 AssetJob = Any
 """What `define_asset_job` returns; Dagster does not export its type."""
-PartitionsOf = Callable[[SelectedJob], dg.PartitionsDefinition[Any] | None]
-"""Tells the partitions of a job; None where it has none."""
 
 
 class ProjectJobs(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +77,11 @@ def project_jobs(
     *,
     nodes: AbstractSet[str],
     pipelines: Collection[str] | None = None,
-    partitions_of: PartitionsOf | None = None,
 ) -> ProjectJobs:
     """Return the jobs that `dagster.yml` describes, and one for each other registered pipeline.
+
+    A pipeline with several partitions definitions becomes a job for each of them, named after
+    it; each holds the unpartitioned rest as well.
 
     Args:
         index: Of the project's assets.
@@ -90,7 +90,6 @@ def project_jobs(
         nodes: Nodes whose assets are defined here. A job that needs others is left out, with a
             warning.
         pipelines: Registered pipelines to take; None takes every one.
-        partitions_of: Tells the partitions of a job. Default: none has any.
 
     Raises:
         OrchestrationError: An entry names what is not there, or has an illegal value.
@@ -112,7 +111,7 @@ def project_jobs(
                 stacklevel=2,
             )
             continue
-        partitions_def = partitions_of(job) if partitions_of else None
+        partitions_def = partitions_def_of(index, job.nodes, named.place)
         by_name[named.name] = factory.job(job, partitions_def)
         schedules += factory.schedules(named, by_name[named.name], partitions_def)
     written = {job.named.name for job in checked.selected}
@@ -227,12 +226,12 @@ def _pipeline_jobs(
         chosen = pipelines is None or pipeline.name in pipelines
         taken = nodes & set(pipeline.nodes)
         keys = [spec.key for spec in index.produced_specs(taken)]
-        if chosen and keys:
+        for suffix, part in _jobs_of(index, keys if chosen else []):
             yield (
-                pipeline.name,
+                "_".join([pipeline.name, *suffix]),
                 dg.define_asset_job(
-                    index.name_for(pipeline.name),
-                    selection=dg.AssetSelection.assets(*keys),
+                    index.name_for(pipeline.name, *suffix),
+                    selection=dg.AssetSelection.assets(*part),
                     description=f"Kedro pipeline `{pipeline.name}`, {len(taken)} nodes.",
                 ),
             )
@@ -241,3 +240,41 @@ def _pipeline_jobs(
 def _describe(selected: SelectedJob) -> str:
     names = ", ".join(f"`{name}`" for name in filter_of(selected.named.job).pipelines)
     return f"Of Kedro pipeline {names}, {len(selected.nodes)} nodes."
+
+
+def partitions_def_of(
+    index: AssetIndex, nodes: Iterable[str], place: str
+) -> dg.PartitionsDefinition[Any] | None:
+    """Return what the nodes of one job are partitioned by; None if by nothing.
+
+    Args:
+        index: Of the project's assets.
+        nodes: The job's nodes.
+        place: Where `dagster.yml` says so, such as `jobs.nightly`.
+
+    Raises:
+        OrchestrationError: They are partitioned by several things, which no job can be.
+    """
+    keys = [spec.key for spec in index.produced_specs(set(nodes))]
+    entries = [entry for entry, _ in index.by_partitions(keys) if entry is not None]
+    if len(entries) > 1:
+        named = ", ".join(repr(entry.name) for entry in entries)
+        raise OrchestrationError.at(
+            place,
+            f"its assets are partitioned by {named}, and a job has one partitions definition",
+            "Let its filters select those of one of them.",
+        )
+    return entries[0].definition if entries else None
+
+
+def _jobs_of(
+    index: AssetIndex, keys: list[dg.AssetKey]
+) -> Iterator[tuple[list[str], list[dg.AssetKey]]]:
+    """Yield what is to be added to a job's name, and the job's assets."""
+    parts = index.by_partitions(keys)
+    rest = [key for entry, part in parts if entry is None for key in part]
+    partitioned = [(entry, part) for entry, part in parts if entry is not None]
+    if len(partitioned) > 1:
+        yield from (([entry.name], [*rest, *part]) for entry, part in partitioned)
+    elif keys:
+        yield [], keys

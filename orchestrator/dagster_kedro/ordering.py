@@ -6,7 +6,7 @@ nodes are left out because their outputs are there already, they do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,6 +16,7 @@ def in_dependency_order(
     outcomes: Iterable[Any],
     there: Mapping[dg.AssetKey, dg.MaterializeResult[Any]],
     dependencies: Mapping[dg.AssetKey, set[dg.AssetKey]],
+    partitions_of: Callable[[dg.AssetKey], Sequence[str | None]] = lambda _: [None],
 ) -> Iterator[Any]:
     """Yield outcomes, results among them only after those of their dependencies.
 
@@ -23,6 +24,7 @@ def in_dependency_order(
         outcomes: What the groups report, live.
         there: Results of assets that need not be made.
         dependencies: Of each asset that will be yielded, on others that will be.
+        partitions_of: The partitions that a result of an asset stands for.
     """
     waiting: dict[dg.AssetKey, dg.MaterializeResult[Any]] = dict(there)
     yielded: set[dg.AssetKey] = set()
@@ -44,5 +46,6 @@ def in_dependency_order(
             yield outcome
     # After a failure some results wait for what never came: what was made is logged as a fact.
     for key, result in waiting.items():
-        if key not in there:
-            yield dg.AssetMaterialization(key, metadata=result.metadata or {})
+        for partition in partitions_of(key) if key not in there else []:
+            metadata = result.metadata or {}
+            yield dg.AssetMaterialization(key, metadata=metadata, partition=partition)

@@ -11,8 +11,9 @@ import dagster as dg
 from kedro_manifest.graph import inputs_of, outputs_of
 from kedro_manifest.planning import Plan
 
-from dagster_kedro.attempts import STAGED_AT, VERSION, materializations
+from dagster_kedro.attempts import STAGED_AT, VERSION, completed, materializations
 from dagster_kedro.index import AssetIndex
+from dagster_kedro.slices import RunSlice, assets_of_run
 
 
 class OtherSteps:
@@ -21,13 +22,17 @@ class OtherSteps:
     Args:
         context: The step's.
         index: Of the project's assets.
+        run_slice: What the run makes of them.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, index: AssetIndex) -> None:
+    def __init__(
+        self, context: dg.AssetExecutionContext, index: AssetIndex, run_slice: RunSlice
+    ) -> None:
         self._context = context
         self._index = index
+        self._slice = run_slice
         self._own = context.assets_def.keys
-        self.has_any = not self._keys_of_run() <= self._own
+        self.has_any = not assets_of_run(context, index) <= self._own
 
     def staged(self) -> dict[str, str]:
         """Return the in-memory datasets that they have staged, and where."""
@@ -55,25 +60,16 @@ class OtherSteps:
         Of two steps that end together, each has told Dagster of its assets before it asks, so at
         least one of them sees that all is done.
         """
-        made = {key for key, _ in materializations(self._context, self._context.run_id)}
-        return self._keys_of_run() <= made
+        context, index = self._context, self._index
+        made = completed(context, context.run_id, lambda key: self._slice.keys_of(index, key))
+        return assets_of_run(context, index) <= made.keys()
 
     def _told(self, name: str) -> dict[str, str]:
         if not self.has_any:
             return {}
         told: dict[str, str] = {}
-        for key, metadata in materializations(self._context, self._context.run_id):
-            if key in self._index.by_key and key not in self._own and name in metadata:
-                told[self._index.by_key[key].name] = str(metadata[name].value)
+        for event in materializations(self._context, self._context.run_id):
+            key = event.asset_key
+            if key in self._index.by_key and key not in self._own and name in event.metadata:
+                told[self._index.by_key[key].name] = str(event.metadata[name].value)
         return told
-
-    def _keys_of_run(self) -> set[dg.AssetKey]:
-        """Return the project's assets that this run is to make."""
-        selected = self._context.run.asset_selection
-        layer = self._context.job_def.asset_layer
-        keys = selected if selected is not None else layer.executable_asset_keys
-        return {key for key in keys if self._is_made_here(key)}
-
-    def _is_made_here(self, key: dg.AssetKey) -> bool:
-        asset = self._index.by_key.get(key)
-        return asset is not None and not asset.is_external

@@ -6,7 +6,7 @@ every selected output was reported saved. Everything else raises with the reason
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,7 @@ from kedro_manifest.events import (
     DatasetSaved,
     DatasetsFound,
     NodeFailed,
+    PartitionsSaved,
     decode_event,
 )
 from kedro_manifest.invocation import PROTOCOL_VERSION, Invocation
@@ -29,10 +30,12 @@ from dagster_kedro.errors import (
     GroupFailedError,
     NodeFailedError,
     OutputNotSavedError,
+    PartitionsNotSavedError,
     WorkerExitedError,
     WorkerOutOfMemoryError,
 )
 from dagster_kedro.metadata import metadata_from_pipes
+from dagster_kedro.saved_partitions import UNFINISHED, PartitionedOutput, SavedPartitions
 from dagster_kedro.wording import (
     LogLine,
     describe_event,
@@ -43,6 +46,7 @@ from dagster_kedro.wording import (
 )
 
 STREAM_VERSION_KEY = "kedro_pipes_protocol"
+_SHOWN_PARTITIONS = 20
 _LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 
 
@@ -61,12 +65,16 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """Each selected check, and whether it blocks what is downstream."""
     besides: dict[str, dg.AssetKey] = {}
     """Datasets that are saved though nobody selected them, because their node has to run."""
+    besides_of: Mapping[dg.AssetKey, Sequence[str | None]] = {}
+    """Partitions of those that the run makes; None, as where nothing is said, is the whole."""
+    partitioned: Mapping[str, PartitionedOutput] = {}
+    """Datasets whose partitions stand for keys."""
 
 
 def expected_of(
     invocation: Invocation,
-    checks: Mapping[dg.AssetCheckKey, bool],
-    besides: dict[str, dg.AssetKey],
+    checks: Mapping[dg.AssetCheckKey, bool] | None = None,
+    **besides: Any,
 ) -> Expected:
     """Return what the worker of an invocation has to report."""
     assets = {
@@ -77,8 +85,8 @@ def expected_of(
     return Expected(
         name=f"group '{invocation.group}'",
         assets=by_key,
-        checks=dict(checks),
-        besides=besides,
+        checks=dict(checks or {}),
+        **besides,
     )
 
 
@@ -93,6 +101,10 @@ class GroupResults:
         self._failure: NodeFailed | None = None
         self._exception: dict[str, Any] | None = None
         self._problems: list[str] = []
+        self._partitions = SavedPartitions(expected.partitioned)
+        self._incomplete: list[str] = []
+        self.found_partitions: dict[str, list[str]] = {}
+        """Partitions that exist already, by dataset, where it has any."""
         self.found: list[str] = []
         """Datasets that exist already, where the worker was asked to look."""
         self.versions: dict[str, str] = {}
@@ -112,6 +124,10 @@ class GroupResults:
         except Exception as error:  # noqa: BLE001 - a message of any shape is judged at the end
             self._problems.append(f"a message '{message.method}' cannot be understood: {error}")
 
+    def unfinished(self) -> Iterator[Outcome]:
+        """Yield what is written all the same, once the worker has ended; see `judge`."""
+        yield from self._partitions.unfinished()
+
     def judge(self, ended: WorkerExit, defects: list[str], output: list[str]) -> None:
         """Return if the group succeeded.
 
@@ -125,6 +141,7 @@ class GroupResults:
             WorkerExitedError: It exited with a code or by a signal, and gave no reason.
             ChannelIncompleteError: Not every message arrived, or one made no sense.
             OutputNotSavedError: A selected output was never reported saved.
+            PartitionsNotSavedError: A partition of one was not.
             CheckNotReportedError: A selected check was never reported.
             BlockingCheckFailedError: A blocking check failed.
         """
@@ -150,6 +167,12 @@ class GroupResults:
             raise OutputNotSavedError(
                 f"Cannot complete {group}: its worker ended well, but never reported "
                 f"{', '.join(unsaved)} as done. See whether a hook or a branch skips it."
+            )
+        if self._incomplete:
+            raise PartitionsNotSavedError(
+                f"Cannot complete {group}: {'; '.join(self._incomplete)}. Let the node save them, "
+                "or say in dagster.yml with `partition_ids` which partition stands for which key "
+                "(null if none does)."
             )
         unreported = [key.name for key in self._expected.checks if key not in self._checked]
         if unreported:
@@ -191,12 +214,17 @@ class GroupResults:
         if asset_key in self._saved:
             return
         self._saved.add(asset_key)
+        if missing := self._partitions.missing(asset_key):
+            self._incomplete.append(_without(self._expected.assets[asset_key], missing))
+            yield from self._partitions.all_of_asset(asset_key, {**metadata, UNFINISHED: True})
+            return
         version = params.get("data_version")
         yield dg.MaterializeResult(
             asset_key=asset_key,
             metadata=metadata,
             data_version=dg.DataVersion(version) if version else None,
         )
+        yield from self._partitions.others(asset_key, metadata)
 
     def _check(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
@@ -227,6 +255,9 @@ class GroupResults:
             self._failure = event
         if isinstance(event, DatasetsFound):
             self.found = event.datasets
+            self.found_partitions = event.partitions
+        if isinstance(event, PartitionsSaved):
+            self._partitions.take(strip_transcoding(event.dataset), event.partitions)
         if isinstance(event, DatasetSaved):
             yield from self._dataset_saved(event)
         if line := describe_event(event):
@@ -238,13 +269,31 @@ class GroupResults:
             self.versions[dataset] = event.version
         if dataset in self._expected.besides:
             # Dagster refuses a result for what was not selected, but takes the fact.
-            metadata = metadata_from_pipes(event.metadata)
-            yield dg.AssetMaterialization(
-                self._expected.besides[dataset], metadata={**metadata, "kedro/node": event.node}
-            )
+            key = self._expected.besides[dataset]
+            metadata: dict[str, Any] = metadata_from_pipes(event.metadata)
+            metadata["kedro/node"] = event.node
+            if dataset in self._expected.partitioned:
+                yield from self._partitions.all_of_asset(key, metadata)
+                return
+            for partition in self._expected.besides_of.get(key, [None]):
+                yield dg.AssetMaterialization(key, metadata=metadata, partition=partition)
 
     def _external_stream(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         yield LogLine(f"{params['stream']}: {params['text']}", "debug")
+
+
+def _without(what: str, missing: Mapping[str, str]) -> str:
+    """Say which partitions of a dataset are missing, and of which keys."""
+    shown = [_as_said(partition, key) for partition, key in missing.items()][:_SHOWN_PARTITIONS]
+    more = len(missing) - len(shown)
+    return (
+        f"{what} was saved without {len(missing)} of the run's partitions: {', '.join(shown)}"
+        + (f" and {more} more" if more else "")
+    )
+
+
+def _as_said(partition: str, key: str) -> str:
+    return repr(partition) if partition == key else f"{partition!r} (of key {key!r})"
 
 
 _HANDLERS: dict[str, Callable[[GroupResults, Mapping[str, Any]], Iterator[Outcome]]] = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import dagster as dg
+import msgspec
 from dagster_pipes import PipesContextData
 from kedro_manifest.graph import outputs_of
 from kedro_manifest.invocation import Invocation, encode_invocation
@@ -23,8 +24,16 @@ from dagster_kedro.invocations import Invocations
 from dagster_kedro.ordering import in_dependency_order
 from dagster_kedro.other_steps import OtherSteps
 from dagster_kedro.results import Outcome, expected_of
+from dagster_kedro.saved_partitions import PartitionedOutput
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.settings import RunSettings
+from dagster_kedro.slices import (
+    partitioned_outputs,
+    pipes_partitions,
+    slice_of_run,
+    span,
+    with_slice,
+)
 from dagster_kedro.wording import LogLine
 from dagster_kedro.worker_session import run_worker
 
@@ -46,10 +55,12 @@ class KedroRun:
         self._context = context
         self._index = index
         self._client = client
-        self._settings = settings
+        self._slice = slice_of_run(context, index)
+        parameters = with_slice(settings.parameters, self._slice)
+        self._settings = msgspec.structs.replace(settings, parameters=parameters)
         self._checks = selected_checks(context)
-        self._finished = finished_before(context)
-        self._others = OtherSteps(context, index)
+        self._finished = finished_before(context, self._partitions_of)
+        self._others = OtherSteps(context, index, self._slice)
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}
         # A check may be selected without its asset: only the asset's node can report it.
@@ -84,7 +95,11 @@ class KedroRun:
             finished=self._finished,
             plan=self.plan,
             others=self._others,
+            run_slice=self._slice,
         )
+
+    def _partitions_of(self, key: dg.AssetKey) -> Sequence[str | None]:
+        return self._slice.keys_of(self._index, key)
 
     def stream(self) -> Iterator[Any]:
         """Run everything; yield materializations while the groups run.
@@ -112,11 +127,18 @@ class KedroRun:
     def _leave_out_existing(self) -> None:
         """Ask a worker which outputs exist; plan again without the nodes that need not run."""
         invocation = self._invocations.looking_for_outputs(self.plan)
-        expected = expected_of(invocation, {}, {})
+        expected = expected_of(invocation)
         launch = self._launch(invocation, {})
         results = run_worker(self._client, launch, expected, lambda _: None, threading.Event())
         graph, by_key = self._index.graph, self._index.by_key
-        running = nodes_with_missing_outputs(graph, set(self.plan.nodes), set(results.found))
+        partitioned = self._partitioned_outputs(results.found)
+        whole = {
+            name
+            for name in results.found
+            if name not in partitioned
+            or partitioned[name].wanted.keys() <= set(results.found_partitions.get(name, []))
+        }
+        running = nodes_with_missing_outputs(graph, set(self.plan.nodes), whole)
         self._there = {
             key
             for key in self._context.selected_asset_keys - self._finished.keys()
@@ -136,12 +158,14 @@ class KedroRun:
             key: {dep.asset_key for dep in self._index.specs[key].deps} & selected
             for key in selected
         }
-        return in_dependency_order(outcomes, there, dependencies)
+        return in_dependency_order(outcomes, there, dependencies, self._partitions_of)
 
     def _summary(self) -> str:
         kept = f"; {len(self._finished)} assets are kept" if self._finished else ""
+        keys = self._slice.keys
+        sliced = f" of partition '{span(keys)}'" if keys else ""
         return (
-            f"Kedro run {self._invocations.kedro_run_id}: {len(self.plan.nodes)} nodes in "
+            f"Kedro run {self._invocations.kedro_run_id}{sliced}: {len(self.plan.nodes)} nodes in "
             f"{len(self.plan.groups)} groups, at most {self._settings.max_concurrent} at a time"
             f"{kept}."
         )
@@ -170,7 +194,14 @@ class KedroRun:
     ) -> None:
         invocation = self._invocations.of_group(group)
         checks = self._checks_of(group)
-        expected = expected_of(invocation, checks, self._saved_besides(group))
+        besides = self._saved_besides(group)
+        expected = expected_of(
+            invocation,
+            checks,
+            besides=besides,
+            besides_of={key: self._partitions_of(key) for key in besides.values()},
+            partitioned=self._partitioned_outputs(self._outputs_of(group)),
+        )
         launch = self._launch(invocation, checks)
         results = run_worker(self._client, launch, expected, emit, stop)
         # One thread writes here before any thread that reads it is started.
@@ -182,7 +213,7 @@ class KedroRun:
         if invocation is None or (self._others.has_any and not self._others.are_done()):
             return
         try:
-            expected = expected_of(invocation, {}, {})
+            expected = expected_of(invocation)
             launch = self._launch(invocation, {})
             run_worker(self._client, launch, expected, lambda _: None, threading.Event())
         except GroupFailedError as error:
@@ -216,13 +247,19 @@ class KedroRun:
 
     def _saved_besides(self, group: Group) -> dict[str, dg.AssetKey]:
         """Datasets that the group's nodes save on the way; memory is gone when they end."""
-        graph = self._index.graph
-        made = (name for node in group.nodes for name in outputs_of(graph.nodes[node]))
         return {
             name: self._index.key_of_dataset[name]
-            for name in made
-            if name not in self._selected and not graph.is_memory(name)
+            for name in self._outputs_of(group)
+            if name not in self._selected and not self._index.graph.is_memory(name)
         }
+
+    def _outputs_of(self, group: Group) -> list[str]:
+        graph = self._index.graph
+        return [name for node in group.nodes for name in outputs_of(graph.nodes[node])]
+
+    def _partitioned_outputs(self, datasets: Iterable[str]) -> dict[str, PartitionedOutput]:
+        instance = self._context.instance
+        return partitioned_outputs(self._index, datasets, self._slice, instance)
 
 
 def logged(
@@ -254,7 +291,7 @@ def pipes_context(
         asset_keys=asset_keys,
         code_version_by_asset_key=dict.fromkeys(asset_keys),
         provenance_by_asset_key=dict.fromkeys(asset_keys),
-        partition_key=context.partition_key if context.has_partition_key else None,
+        partition_key=None,
         partition_key_range=None,
         partition_time_window=None,
         run_id=context.run_id,
@@ -262,7 +299,7 @@ def pipes_context(
         retry_number=context.retry_number,
         extras=extras,
     )
-    return dict(data)
+    return {**data, **pipes_partitions(context)}
 
 
 def selected_checks(context: dg.AssetExecutionContext) -> dict[dg.AssetCheckKey, bool]:

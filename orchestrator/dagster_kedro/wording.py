@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from kedro_manifest.events import AnyEvent, NodeFailed, NodeFinished, NodeStarted, WorkerStarted
+from kedro_manifest.events import (
+    AnyEvent,
+    NodeFailed,
+    NodeFinished,
+    NodeStarted,
+    PartitionsSaved,
+    WorkerStarted,
+)
 
 from dagster_kedro.clients.base import WorkerExit
 
@@ -31,9 +38,19 @@ def describe_event(event: AnyEvent) -> LogLine | None:
             f"[{event.node}] finished in {total_s:.2f} s (load {event.load_s:.2f}, "
             f"compute {event.compute_s:.2f}, save {event.save_s:.2f})."
         )
+    if isinstance(event, PartitionsSaved):
+        return LogLine(
+            f"[{event.node}] saved {_partitions(event.partitions)} of '{event.dataset}'."
+        )
     if isinstance(event, NodeFailed):
         return LogLine(describe_failure(event), "error")
     return None
+
+
+def _partitions(saved: list[str]) -> str:
+    if len(saved) == 1:
+        return f"partition '{saved[0]}'"
+    return f"{len(saved)} partitions, '{saved[0]}' to '{saved[-1]}',"
 
 
 def describe_failure(failure: NodeFailed) -> str:

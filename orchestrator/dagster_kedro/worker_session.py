@@ -48,6 +48,8 @@ def run_worker(
     with client.launch(launch) as worker:
         ended = _follow(worker, take, stop)
         output = [] if ended.is_clean else worker.last_output()
+    for outcome in results.unfinished():
+        emit(outcome)
     results.judge(ended, stream.defects(), output)
     return results
 

@@ -8,9 +8,11 @@ from kedro_manifest.errors import InvocationError
 from kedro_manifest.events import (
     DatasetLoaded,
     DatasetSaved,
+    DatasetsFound,
     NodeFailed,
     NodeFinished,
     NodeStarted,
+    PartitionsSaved,
     WorkerStarted,
     decode_event,
     encode_event,
@@ -48,6 +50,8 @@ EVENTS = [
         version="v",
         metadata={"rows": {"type": "int", "raw_value": 3}},
     ),
+    PartitionsSaved(node="fit", dataset="m", partitions=["2013-01"]),
+    DatasetsFound(datasets=["m"], partitions={"m": ["2013-01"]}),
 ]
 
 

@@ -107,6 +107,14 @@ def test_each_finding_has_its_code_place_and_cure(code):
     assert all(each.place and each.message.endswith(".") and each.cure for each in found)
 
 
+def test_partitions_of_what_is_not_there():
+    """An entry that only the nodes can prove wrong is found before Dagster loads it."""
+    (found,) = findings(partitions={"days": {"type": "dynamic", "datasets": ["yy"]}})
+
+    assert "dagster.yml: partitions.days.datasets" == found.place
+    assert "Did you mean 'y'?" == found.cure
+
+
 def test_errors_come_first():
     """The table begins with what makes the exit code 1."""
     found = codes(datasets=FILES[1:2])

@@ -94,3 +94,27 @@ def assets_of():
         return run_nodes
 
     return make
+
+
+@pytest.fixture
+def mixed(project, node):
+    """A pipeline with two partitions definitions, and nodes without any before and after."""
+    months = {"type": "monthly", "start": "2013-01", "end": "2014-01", "key_format": "%Y-%m"}
+    shops = {"type": "static", "keys": ["north", "south"]}
+
+    def make(**options):
+        return project(
+            node("clean", ["orders"], ["cleaned"]),
+            node("split", ["cleaned"], ["monthly"]),
+            node("by_shop", ["monthly"], ["shops"]),
+            node("report", ["shops"], ["summary"]),
+            orchestration={
+                "partitions": {
+                    "months": {**months, "datasets": ["monthly"]},
+                    "shops": {**shops, "datasets": ["shops"]},
+                },
+                **options,
+            },
+        )
+
+    return make

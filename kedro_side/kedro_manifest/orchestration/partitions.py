@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
+
+from kedro_manifest.grouping import specificity
+
+PartitionParameter = Literal["key", "keys", "start", "end"]
 
 
 class _Partitions(
@@ -13,26 +18,37 @@ class _Partitions(
     pipelines: list[str] = []
     """Registered pipelines whose outputs are partitioned so."""
     datasets: list[str] = []
-    """Further datasets; `*` stands for anything."""
-    parameters: dict[Literal["key", "start", "end"], str] = {}
-    """Names of the runtime parameters that carry the key, and the first and last moment or key.
-    Default: `partition_key`, `partition_start`, `partition_end`."""
+    """Further datasets that nodes write; `*` stands for anything."""
+    parameters: dict[PartitionParameter, str] = {}
+    """Names of the runtime parameters that carry a run's key, the list of its keys, and its first
+    and last moment or key. Default: `partition_key` and so on; a dot leads into a mapping."""
     partition_ids: dict[str, str | None] = {}
     """Of a PartitionedDataset, by dataset pattern: the partition that stands for a key, such as
-    `flights_{key}`. Default: `{key}`. Null: its partitions have nothing to do with these."""
+    `flights_{key}`, or `{key_<dimension>}` of several dimensions. Default: `{key}`.
+    Null: its partitions have nothing to do with these."""
     backfill: Literal["multi_run", "single_run"] = "multi_run"
     """A run for each partition of a backfill, or one run for its whole range."""
+
+    def parameter(self, what: PartitionParameter) -> str:
+        """Return the name of the runtime parameter that carries the key, the first moment, …."""
+        return self.parameters.get(what, f"partition_{what}")
+
+    def partition_id(self, dataset: str) -> str | None:
+        """Return what stands for a key among a PartitionedDataset's partitions; None if nothing."""
+        matching = [name for name in self.partition_ids if fnmatchcase(dataset, name)]
+        return self.partition_ids[max(matching, key=specificity)] if matching else "{key}"
 
 
 class _TimePartitions(_Partitions, frozen=True, kw_only=True):
     start: str
     """First key."""
     end: str | None = None
-    """First key that is not there any more. Default: now."""
+    """First key that is not there any more. Default: there is a key for each that is over."""
     timezone: str | None = None
     key_format: str | None = None
-    """Of `strftime`. Default: Dagster's for such partitions."""
+    """Of `strftime`. Default: `%Y-%m-%d`, for hours `%Y-%m-%d-%H:%M`."""
     end_offset: int = 0
+    """Keys more, or fewer, than those that are over: 1 adds the one that is running."""
 
 
 class HourlyPartitions(_TimePartitions, frozen=True, kw_only=True, tag="hourly"):

@@ -106,7 +106,11 @@ def join_planes(flights_in_weather: pd.DataFrame, planes: pd.DataFrame) -> pd.Da
     return joined
 
 
-def partition_by_month(departures: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Cut the departures into one table a month, named like `2013-01`."""
-    months = departures["date"].dt.strftime("%Y-%m")
-    return {str(month): part.reset_index(drop=True) for month, part in departures.groupby(months)}
+def partition_by_month(departures: pd.DataFrame, months: list[str]) -> dict[str, pd.DataFrame]:
+    """Cut the departures into one table a month, named like `2013-01`; only some, if named."""
+    month_of = departures["date"].dt.strftime("%Y-%m")
+    return {
+        str(month): part.reset_index(drop=True)
+        for month, part in departures.groupby(month_of)
+        if not months or month in months
+    }

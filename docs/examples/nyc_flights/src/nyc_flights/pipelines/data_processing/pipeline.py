@@ -80,7 +80,7 @@ def _derive() -> list[Node]:
     return [
         Node(
             nodes.partition_by_month,
-            inputs="departures",
+            inputs=["departures", "params:months"],
             outputs="departures_by_month",
             name="partition_by_month",
             tags="publish",
