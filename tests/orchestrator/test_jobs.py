@@ -438,18 +438,12 @@ def test_a_file_of_kedro_dagster(define, invocations, tmp_path):
 
 
 def test_partitions_of_a_job(project, nodes):
-    """Whoever knows them is asked; only then may a schedule want `all` of them."""
+    """A job has the partitions of its nodes; only then may a schedule want `all` of them."""
     jobs = {"j": {"schedule": {"cron_schedule": "@daily", "partition": "all"}}}
-    opened = project(*nodes, orchestration={"jobs": jobs})
-    shops = dg.StaticPartitionsDefinition(["north", "south"])
-    index = AssetIndex(opened, DagsterKedroTranslator())
-    made = project_jobs(
-        index,
-        orchestration_of(opened.manifest),
-        launchpad_resource(opened.manifest, KedroPipesResource(client=KedroSubprocessClient())),
-        nodes=set(index.graph.nodes),
-        partitions_of=lambda job: shops if len(job.nodes) == 4 else None,
-    )
+    shops = {"type": "static", "keys": ["north", "south"], "pipelines": ["__default__"]}
+    opened = project(*nodes, orchestration={"jobs": jobs, "partitions": {"shops": shops}})
+    definitions = build_definitions(opened)
 
-    assert shops is made.by_name["j"].partitions_def
-    assert ["j_schedule"] == [schedule.name for schedule in made.schedules]
+    made = definitions.resolve_job_def("j").partitions_def
+    assert ["north", "south"] == made.get_partition_keys()
+    assert ["j_schedule"] == [schedule.name for schedule in definitions.schedules]
