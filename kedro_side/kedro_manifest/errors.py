@@ -122,3 +122,10 @@ class InvocationError(KedroPipesError):
 
     Cure: install the same version of kedro-dagster-pipes on both sides.
     """
+
+
+class ProjectDriftError(KedroPipesError):
+    """The project no longer matches the manifest that Dagster was given.
+
+    Cure: export it again and reload the code location, or set `on_drift: warn`.
+    """

@@ -138,7 +138,7 @@ def _strategies(
 def _explicit_labels(graph: PipelineGraph, policy: GroupPolicy) -> dict[str, Label]:
     labels: dict[str, Label] = {}
     for group, wanted in policy.groups.items():
-        for name in sorted(_explicit_members(graph, group, wanted)):
+        for name in sorted(members_of(graph, wanted, f"groups.{group}")):
             other = labels.setdefault(name, Label("group", group))
             if other.name != group:
                 raise AmbiguousGroupError(
@@ -148,7 +148,17 @@ def _explicit_labels(graph: PipelineGraph, policy: GroupPolicy) -> dict[str, Lab
     return labels
 
 
-def _explicit_members(graph: PipelineGraph, group: str, wanted: ExplicitGroup) -> set[str]:
+def members_of(graph: PipelineGraph, wanted: ExplicitGroup, place: str) -> set[str]:
+    """Return the nodes that some names, tags, … stand for.
+
+    Args:
+        graph: The nodes that there are.
+        wanted: Names, tags, namespaces and pipelines.
+        place: Where they stand, for errors: `groups.train`.
+
+    Raises:
+        UnknownNameError: One of them is not there.
+    """
     nodes = graph.nodes.values()
     pipelines = {pipeline.name: set(pipeline.nodes) for pipeline in graph.manifest.pipelines}
     by_tag: dict[str, set[str]] = {}
@@ -167,6 +177,6 @@ def _explicit_members(graph: PipelineGraph, group: str, wanted: ExplicitGroup) -
     ):
         for name in names:
             if name not in known:
-                raise UnknownNameError.of(f"groups.{group}.{key} entry", name, known)
+                raise UnknownNameError.of(f"{place}.{key} entry", name, known)
             members |= known[name]
     return members

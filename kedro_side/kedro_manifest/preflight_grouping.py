@@ -23,6 +23,7 @@ from kedro_manifest.orchestration.job_checks import check_jobs
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.partitioning import partitioned_nodes
 from kedro_manifest.planning import Group, Plan, plan_groups
+from kedro_manifest.preflight_clients import check_clients
 from kedro_manifest.preflight_data import REMOTE_CLIENTS
 
 ORCHESTRATION_FILE = "dagster.yml"
@@ -98,6 +99,8 @@ def check_groups(
         return
     yield from _check_plan(graph, plan, policy, places)
     yield from _check_settings(orchestration, plan)
+    sound = [each for each in plan.groups if _contradiction(orchestration, each) is None]
+    yield from check_clients(orchestration, graph, sound)
     yield from _check_staged(graph, plan, orchestration.store.backend, places)
     remote = sorted(REMOTE_CLIENTS.intersection(clients))
     if plan.staged and remote and _LOCAL_URL.match(orchestration.store.url):

@@ -93,6 +93,37 @@ def needed_nodes(
     return needed
 
 
+def unfinished_nodes(
+    graph: PipelineGraph,
+    nodes: Iterable[str],
+    finished: AbstractSet[str],
+    available: AbstractSet[str] = frozenset(),
+) -> set[str]:
+    """Return the nodes of a group that have to run once more; all of them if none is left.
+
+    A finished node runs again if an unfinished one needs what it makes in memory, or confirms
+    what it has loaded: a checkpoint made by a process that has loaded nothing covers what nobody
+    has read.
+
+    Args:
+        graph: The nodes and their edges.
+        nodes: Those of the group.
+        finished: Those of which nothing is missing.
+        available: In-memory datasets that can be loaded all the same.
+    """
+    every = set(nodes)
+    running: set[str] = set()
+    wanted = every - finished or every
+    while wanted != running:
+        running = needed_nodes(graph, nodes=wanted, available=available)
+        confirmed = {
+            strip_transcoding(name) for node in running for name in graph.nodes[node].confirms
+        }
+        loading = {name for name in every if confirmed.intersection(inputs_of(graph.nodes[name]))}
+        wanted = running | loading
+    return running
+
+
 def nodes_with_missing_outputs(
     graph: PipelineGraph, nodes: AbstractSet[str], existing: AbstractSet[str]
 ) -> set[str]:

@@ -15,6 +15,7 @@ from kedro_manifest.model import Manifest
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning import plan_groups
 from kedro_manifest.selection import NodeFilter, filter_nodes, needed_nodes
+from kedro_manifest.worker_settings import WorkerRules
 
 from kedro_pipes.cli_project import (
     STDOUT,
@@ -150,7 +151,8 @@ def _view(
             "Cannot plan: no node passes all of the filters. Leave one of them out."
         )
     planned = plan_groups(graph, needed_nodes(graph, nodes=selected), policy)
-    return view_plan(graph, planned, policy=policy, wanted=wanted, selected=selected)
+    rules = WorkerRules(orchestration_of(manifest), graph)
+    return view_plan(graph, planned, policy=policy, rules=rules, wanted=wanted, selected=selected)
 
 
 def _policy(

@@ -14,19 +14,12 @@ from typing import cast
 import kedro
 from kedro.framework import project as kedro_project
 from kedro.pipeline.node import Node
-from kedro_manifest.errors import KedroPipesError
+from kedro_manifest.errors import ProjectDriftError
 from kedro_manifest.invocation import ExpectedNode, Invocation
 
 from kedro_pipes.node_source import SourceReader
 
 logger = logging.getLogger(__name__)
-
-
-class ProjectDriftError(KedroPipesError):
-    """The project no longer matches the manifest that Dagster was given.
-
-    Cure: export it again and reload the code location, or set `on_drift: warn`.
-    """
 
 
 def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path: Path) -> None:

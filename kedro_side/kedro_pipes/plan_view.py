@@ -16,6 +16,7 @@ from kedro_manifest.grouping import GroupPolicy, Label, label_nodes
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.planning import Group, Plan
 from kedro_manifest.selection import NodeFilter
+from kedro_manifest.worker_settings import WorkerRules
 
 from kedro_pipes.tables import count, layout_table
 
@@ -64,6 +65,8 @@ class GroupView(msgspec.Struct, frozen=True, kw_only=True):
     """Persisted datasets that other processes, or nobody here, wrote."""
     saves: list[str]
     """Persisted datasets."""
+    client: str | None = None
+    """Which of the clients of dagster.yml runs it; None where it names none for it."""
 
 
 class PlanView(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,10 +99,15 @@ def view_plan(
     plan: Plan,
     *,
     policy: GroupPolicy,
+    rules: WorkerRules,
     wanted: NodeFilter,
     selected: Iterable[str],
 ) -> PlanView:
-    """Collect what there is to say of a plan."""
+    """Collect what there is to say of a plan.
+
+    Raises:
+        OrchestrationError: Nobody can say which client runs a group.
+    """
     chosen = set(selected)
     labels = label_nodes(graph, policy)
     added = [name for name in plan.nodes if name not in chosen]
@@ -113,7 +121,10 @@ def view_plan(
         selected=[name for name in plan.nodes if name in chosen],
         added=added,
         saved_besides=_persisted(graph, _outputs(graph, added)),
-        groups=[_view_group(graph, group, labels, policy) for group in plan.groups],
+        groups=[
+            _view_group(graph, group, labels, policy, rules.of_group(group).client)
+            for group in plan.groups
+        ],
         edges=_edges(graph, plan),
         staged=plan.staged,
         warnings=plan.warnings,
@@ -146,8 +157,12 @@ def describe_reason(group: GroupView) -> str:
 def render_plan(view: PlanView) -> str:
     """Return the table, what is staged or runs besides, and the warnings."""
     numbers = {group.name: str(index) for index, group in enumerate(view.groups, 1)}
-    rows = [row for group in view.groups for row in _rows(group, numbers)]
-    header, *lines = layout_table(["#", "GROUP", "AFTER", "TOGETHER BECAUSE OF"], rows)
+    columns = ["#", "GROUP", "AFTER", "CLIENT", "TOGETHER BECAUSE OF"]
+    rows = [columns, *(row for group in view.groups for row in _rows(group, numbers))]
+    if not any(group.client for group in view.groups):
+        unused = columns.index("CLIENT")
+        rows = [[*row[:unused], *row[unused + 1 :]] for row in rows]
+    header, *lines = layout_table(rows[0], rows[1:])
     return "\n".join(
         [_title(view), "", click.style(header, bold=True), *lines, *_closing_lines(view)]
     )
@@ -164,10 +179,10 @@ def _title(view: PlanView) -> str:
 
 def _rows(group: GroupView, numbers: dict[str, str]) -> list[Sequence[str]]:
     after = ", ".join(sorted((numbers[name] for name in group.upstream), key=int))
-    first = (numbers[group.name], group.name, after, describe_reason(group))
+    first = (numbers[group.name], group.name, after, group.client or "", describe_reason(group))
     if group.nodes == [group.name]:
         return [first]
-    return [first, *(("", f"  {name}", "", "") for name in group.nodes)]
+    return [first, *(("", f"  {name}", "", "", "") for name in group.nodes)]
 
 
 def _closing_lines(view: PlanView) -> list[str]:
@@ -187,7 +202,11 @@ def _filters(wanted: NodeFilter) -> dict[str, list[str]]:
 
 
 def _view_group(
-    graph: PipelineGraph, group: Group, labels: Mapping[str, Label], policy: GroupPolicy
+    graph: PipelineGraph,
+    group: Group,
+    labels: Mapping[str, Label],
+    policy: GroupPolicy,
+    client: str | None,
 ) -> GroupView:
     shared = Counter(labels[name] for name in group.nodes)
     bound = {name for name in group.nodes if shared[labels[name]] > 1}
@@ -209,6 +228,7 @@ def _view_group(
         between=_between(graph, group, bound),
         loads=_persisted(graph, read - written),
         saves=_persisted(graph, written),
+        client=client,
     )
 
 

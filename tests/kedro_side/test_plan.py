@@ -45,6 +45,18 @@ def test_table(spaceport, plan):
     assert "     north.select" in lines
 
 
+def test_clients(spaceport, plan, set_orchestration):
+    """Where dagster.yml chooses clients, a column says which runs each group."""
+    set_orchestration(
+        "clients: {big: {type: subprocess, for: {nodes: [join]}}, default: {type: subprocess}}"
+    )
+    lines = plan(spaceport).splitlines()
+    cells = [re.split(r"\s{2,}", line) for line in lines[2:]]
+
+    assert ["#", "GROUP", "AFTER", "CLIENT", "TOGETHER BECAUSE OF"] == cells[0]
+    assert {"big", "default"} == {row[3] for row in cells[1:] if row[1] in {"join", "announce"}}
+
+
 def test_no_colour_and_no_wrapping_where_nobody_looks(spaceport, plan, set_orchestration):
     """Piped output has no escape codes, and a line is as long as it must be."""
     set_orchestration("groups: {first: {nodes: [clean_companies, join]}, b: {nodes: [announce]}}")
@@ -77,6 +89,7 @@ def test_json(spaceport, plan):
             "between": [],
             "loads": ["model_input"],
             "saves": ["north.model"],
+            "client": None,
         }
     ] == view["groups"]
     assert [

@@ -94,6 +94,7 @@ CASES = {
     "jobs": ("error", {"jobs": {"nightly": {"schedule": "nihgtly"}}}),
     "unused-entry": ("warning", {"schedules": {"nightly": {"cron_schedule": "0 3 * * *"}}}),
     "unmatched-entry": ("error", {"memory_datasets": {"z": "stage"}}),
+    "clients": ("error", {"groups": {"g": {"nodes": ["a"], "client": "big"}}}),
 }
 
 
@@ -113,6 +114,26 @@ def test_partitions_of_what_is_not_there():
 
     assert "dagster.yml: partitions.days.datasets" == found.place
     assert "Did you mean 'y'?" == found.cure
+
+
+def test_a_limit_on_a_tag_that_no_node_has():
+    """Nothing would be limited, so that it is said."""
+    nodes = [node("a", ["raw"], ["x"], tags=["gpu"]), CLEAN[1]]
+    (found,) = findings(nodes, concurrency={"tags": {"gpus": 1}})
+
+    assert ("unmatched-entry", "dagster.yml: concurrency.tags.gpus") == (found.code, found.place)
+    assert "'gpu'" in found.cure
+    assert [] == findings(nodes, concurrency={"tags": {"gpu": 1}})
+
+
+def test_a_client_for_what_is_not_there():
+    """`for` is checked against the project."""
+    entry = {"type": "subprocess", "for": {"nodes": ["c"]}}
+
+    (found,) = check_manifest(manifest_of(CLEAN, FILES, clients={"big": entry}))
+
+    assert ("clients", "dagster.yml: clients") == (found.code, found.place)
+    assert "clients.big.for.nodes entry 'c'" in found.message
 
 
 def test_errors_come_first():

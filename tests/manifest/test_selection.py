@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from kedro_manifest.errors import UnknownNameError
 from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.model import Manifest, Node, Pipeline, Project
-from kedro_manifest.selection import NodeFilter, filter_nodes
+from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
+from kedro_manifest.selection import NodeFilter, filter_nodes, unfinished_nodes
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
 
@@ -95,3 +95,29 @@ def test_what_nobody_has_is_refused_with_the_nearest_names(filters, message):
     """A misspelt value is an error that names its neighbours; also a tag, unlike in Kedro."""
     with pytest.raises(UnknownNameError, match=message):
         select(**filters)
+
+
+GROUP = [
+    node("take", ["parts"], ["rows", "note"]),
+    node("sum", ["rows"], ["total"]),
+    node("tell", ["note"], ["told"], confirms=["parts"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("finished", "available", "expected"),
+    [
+        (set(), set(), {"take", "sum", "tell"}),
+        ({"take"}, set(), {"take", "sum", "tell"}),
+        ({"take", "tell"}, set(), {"take", "sum"}),
+        ({"take", "tell"}, {"rows"}, {"sum"}),
+        ({"take", "sum"}, {"rows"}, {"take", "tell"}),
+        ({"take", "sum", "tell"}, set(), {"take", "sum", "tell"}),
+    ],
+)
+def test_what_is_left_of_a_group(finished, available, expected):
+    """Nodes run again for what they keep in memory, and for who confirms what they have loaded."""
+    files = [Dataset(name=name, type="x", kind="file") for name in ("parts", "note", "told")]
+    graph = PipelineGraph(Manifest(project=PROJECT, nodes=GROUP, datasets=files))
+
+    assert expected == unfinished_nodes(graph, graph.nodes, finished, available)

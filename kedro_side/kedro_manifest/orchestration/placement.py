@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from kedro_manifest.grouping import ExplicitGroup, OnCycle, Strategy
-from kedro_manifest.orchestration.retrying import Retries
+from kedro_manifest.orchestration.retrying import Retries, Times
 
 ANY_DATASET = "*"
 OnDrift = Literal["refuse", "warn"]
+Timeout = Annotated[float, msgspec.Meta(gt=0)]
+"""In seconds."""
 
 
 class Grouping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,9 +30,9 @@ class GroupSettings(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fie
     """Name of the client, of those under `clients`, that runs the group."""
     env: dict[str, str] = msgspec.field(default_factory=dict)
     """Environment variables of its worker."""
-    timeout_s: float | None = None
+    timeout_s: Timeout | None = None
     """Seconds after which its worker is stopped and the group fails."""
-    retries: Retries | int | None = None
+    retries: Retries | Times | None = None
     """How often the group is run again within its step."""
     runner: Literal["sequential", "thread"] = "sequential"
     """Kedro's runner inside the worker."""

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 Backoff = Literal["constant", "linear", "exponential"]
 Jitter = Literal["none", "full", "plus_minus"]
-FailureKind = Literal["node", "exited", "out_of_memory", "not_started", "timeout", "channel"]
+FailureKind = Literal[
+    "node",
+    "exited",
+    "out_of_memory",
+    "evicted",
+    "preempted",
+    "not_started",
+    "timeout",
+    "channel",
+]
+"""In what way a group failed. A failed blocking check and a worker that refuses its invocation
+are of no kind, because another try would pass the one by and change nothing of the other."""
+
+Times = Annotated[int, msgspec.Meta(ge=0)]
+"""How often, after the first time."""
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Retries of a group within its step, or of a step."""
 
-    max_retries: int = 1
-    delay_s: float = 0
+    max_retries: Times = 1
+    delay_s: Annotated[float, msgspec.Meta(ge=0)] = 0
     backoff: Backoff = "constant"
     jitter: Jitter = "none"
-    on: tuple[FailureKind, ...] = ("node", "exited", "not_started", "channel")
+    on: tuple[FailureKind, ...] = (
+        "node",
+        "exited",
+        "evicted",
+        "preempted",
+        "not_started",
+        "channel",
+    )
     """Failures of a group that are worth another try; a step is tried again after any."""
+
+
+NEVER = Retries(max_retries=0)
+
+
+def as_retries(entry: Retries | int | None) -> Retries:
+    """Return an entry of `dagster.yml` as retries: a number alone is how many."""
+    if isinstance(entry, int):
+        return Retries(max_retries=entry)
+    return entry or NEVER

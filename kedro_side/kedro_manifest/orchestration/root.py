@@ -10,13 +10,13 @@ from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.grouping import GroupPolicy, MemoryPolicy
 from kedro_manifest.model import Manifest
 from kedro_manifest.orchestration.automation import AnySensor, AssetSettings, Observation
-from kedro_manifest.orchestration.clients import AnyClient, Concurrency
+from kedro_manifest.orchestration.clients import AnyClient, Concurrency, refuse_planned_types
 from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
 from kedro_manifest.orchestration.jobs import Executor, Job, Logger, Schedule
 from kedro_manifest.orchestration.partitions import AnyPartitions
-from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store
-from kedro_manifest.orchestration.retrying import Retries
+from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store, Timeout
+from kedro_manifest.orchestration.retrying import Retries, Times
 from kedro_manifest.orchestration.spelling import respell
 
 
@@ -35,9 +35,9 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     concurrency: Concurrency = Concurrency()
     step_per: Literal["selection", "group"] = "selection"
     """Whether all selected nodes are one step of Dagster, or each group is a step of its own."""
-    retries: Retries | int | None = None
+    retries: Retries | Times | None = None
     """Of every group within its step, unless the group says otherwise."""
-    timeout_s: float | None = None
+    timeout_s: Timeout | None = None
     """Of every group, unless the group or its client says otherwise."""
     partitions: dict[str, AnyPartitions] = {}
     sensors: dict[str, AnySensor] = {}
@@ -109,7 +109,9 @@ def read_orchestration(raw: dict[str, Any]) -> Orchestration:
             key, the nearest that there is.
     """
     words = without_empty_entries(raw, Orchestration)
-    words = respell(words) if isinstance(words, dict) else words
+    if isinstance(words, dict):
+        refuse_planned_types(words.get("clients"))
+        words = respell(words)
     try:
         return msgspec.convert(words, Orchestration)
     except msgspec.ValidationError as error:
