@@ -25,6 +25,7 @@ from dagster_kedro.op_settings import KedroOpSpec
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
 from dagster_kedro.translator import DagsterKedroTranslator
+from dagster_kedro.workers import check_workers
 
 StepPer = Literal["selection", "group"]
 Execute = Callable[[dg.AssetExecutionContext, KedroPipesResource], Iterator[Any]]
@@ -115,6 +116,8 @@ class _ProjectDefinitions:
         self._resource_key = resource_key(index)
 
     def build(self, *, external: bool) -> dg.Definitions:
+        orchestration, graph = self._orchestration, self._index.graph
+        check_workers(orchestration, graph, self._nodes, orchestration.group_policy())
         resource = launchpad_resource(
             self._index.manifest, self._resource, self._orchestration.clients
         )

@@ -1,6 +1,9 @@
 """How a group can fail, each with its way out. A group that raised none of these succeeded."""
 
+from typing import ClassVar
+
 from kedro_manifest.errors import KedroPipesError
+from kedro_manifest.orchestration.retrying import FailureKind
 
 
 class ProjectError(KedroPipesError):
@@ -14,12 +17,17 @@ class ProjectError(KedroPipesError):
 class GroupFailedError(KedroPipesError):
     """A worker did not do what it was asked to."""
 
+    kind: ClassVar[FailureKind | None] = "exited"
+    """What `retries: {on: …}` of dagster.yml calls it; None for what is never tried again."""
+
 
 class NodeFailedError(GroupFailedError):
     """A node raised, or one of its datasets could not be loaded or saved.
 
     Cure: in the project; the message quotes the node's own traceback.
     """
+
+    kind = "node"
 
 
 class WorkerExitedError(GroupFailedError):
@@ -35,12 +43,53 @@ class WorkerOutOfMemoryError(WorkerExitedError):
     Cure: give the group more memory, run fewer groups at a time, or split the node.
     """
 
+    kind = "out_of_memory"
+
+
+class WorkerEvictedError(WorkerExitedError):
+    """The place where the worker ran has put it out, for want of room or memory of its own.
+
+    Cure: give the group requests that fit what it takes, or retry it.
+    """
+
+    kind = "evicted"
+
+
+class WorkerPreemptedError(WorkerExitedError):
+    """The machine was taken away from the worker, or its place given to something else.
+
+    Cure: retry the group, or run it where machines stay.
+    """
+
+    kind = "preempted"
+
+
+class WorkerTimedOutError(GroupFailedError):
+    """The worker took longer than `timeout_s`, and was stopped.
+
+    Cure: see the quoted log lines; give the group more time, or split it.
+    """
+
+    kind = "timeout"
+
+
+class WorkerRefusedError(GroupFailedError):
+    """The worker did not start on its nodes, because they are not what it was told they are.
+
+    Cure: export the project again and reload the code location; install the same version of
+    kedro-dagster-pipes on both sides.
+    """
+
+    kind = None
+
 
 class WorkerNotStartedError(GroupFailedError):
     """The worker could not be started.
 
     Cure: check the interpreter or image that the client names.
     """
+
+    kind = "not_started"
 
 
 class ChannelIncompleteError(GroupFailedError):
@@ -49,9 +98,13 @@ class ChannelIncompleteError(GroupFailedError):
     Cure: see whether the worker was killed or its disk is full, and run the group again.
     """
 
+    kind = "channel"
+
 
 class OutputNotSavedError(GroupFailedError):
     """The worker ended well, but never reported a selected output as saved."""
+
+    kind = "node"
 
 
 class PartitionsNotSavedError(GroupFailedError):
@@ -60,9 +113,13 @@ class PartitionsNotSavedError(GroupFailedError):
     Cure: write them, or say with `partition_ids` which partitions stand for which keys.
     """
 
+    kind = "node"
+
 
 class CheckNotReportedError(GroupFailedError):
     """The worker ended well, but never reported a selected asset check."""
+
+    kind = "node"
 
 
 class BlockingCheckFailedError(GroupFailedError):
@@ -70,6 +127,8 @@ class BlockingCheckFailedError(GroupFailedError):
 
     Cure: in the data; what was saved before the check stays materialized.
     """
+
+    kind = None
 
 
 class PartitionError(KedroPipesError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.parameter_tree import integer_keys, parameter_tree
 from kedro_manifest.planning import Group, Plan
+from kedro_manifest.worker_settings import most_attempts
 
 from dagster_kedro.attempts import Finished, resumed_versions
 from dagster_kedro.index import AssetIndex
@@ -57,7 +59,11 @@ class Invocations:
         others: OtherSteps,
         run_slice: RunSlice,
     ) -> None:
-        self.kedro_run_id = kedro_run_id(context)
+        self._created = _creation_of_run(context)
+        # Each try of the step has room for as many attempts as any group may take, so that the
+        # third attempt of the first try is not the first one of the second.
+        self._attempts_before = context.retry_number * most_attempts(orchestration)
+        self.kedro_run_id = self._run_id_of(attempt=1)
         self._dagster_run_id = context.run_id
         self._index = index
         self._settings = settings
@@ -83,14 +89,29 @@ class Invocations:
             if asset.staged_at is not None
         )
 
-    def of_group(self, group: Group) -> Invocation:
-        """Return what the worker of a group is asked to run."""
+    @property
+    def staged(self) -> AbstractSet[str]:
+        """In-memory datasets that cross from one worker to another."""
+        return self._staged.keys()
+
+    def of_group(
+        self, group: Group, attempt: int = 1, reported: AbstractSet[str] = frozenset()
+    ) -> Invocation:
+        """Return what the worker of a group is asked to run.
+
+        Args:
+            group: With the nodes that are left of it.
+            attempt: Number of the attempt at the group, from 1.
+            reported: Selected assets, by Kedro's names, that an earlier attempt has reported.
+        """
         index = self._index
         nodes = [index.graph.nodes[name] for name in group.nodes]
         made = {name for node in nodes for name in outputs_of(node)}
         touched = [name for node in nodes for name in (*node.inputs, *node.outputs)]
+        selected = self._selected - reported
         return self._invocation(
             group=group.name,
+            kedro_run_id=self._run_id_of(attempt),
             nodes=group.nodes,
             **self._loading(group.nodes),
             **self._running(group),
@@ -107,12 +128,12 @@ class Invocations:
             staged={name: self._staged[name] for name in touched if name in self._staged},
             dataset_assets={
                 name: index.key_of_dataset[name].to_escaped_user_string()
-                for name in sorted(made & self._selected)
+                for name in sorted(made & selected)
             },
             node_assets={
                 node.name: index.key_of_node[node.name].to_escaped_user_string()
                 for node in nodes
-                if not node.outputs and node.name in self._selected
+                if not node.outputs and node.name in selected
             },
         )
 
@@ -150,6 +171,9 @@ class Invocations:
         settings = self._orchestration.settings_of_group(group.explicit)
         return {"runner": settings.runner, "is_async": settings.is_async}
 
+    def _run_id_of(self, attempt: int) -> str:
+        return kedro_run_id(self._created, self._attempts_before + attempt - 1)
+
     def _invocation(self, **particulars: object) -> Invocation:
         manifest, project = self._index.manifest, self._index.project
         common: dict[str, object] = {
@@ -167,7 +191,7 @@ class Invocations:
             "on_drift": self._orchestration.on_drift,
             "log_level": self._settings.log_level,
         }
-        return Invocation(**common, **particulars)  # type: ignore[arg-type]
+        return Invocation(**{**common, **particulars})  # type: ignore[arg-type]
 
     def _load_versions(self, touched: Iterable[str], made: set[str]) -> dict[str, str]:
         """Pin what others have saved: unpinned, Kedro loads the latest, which may be anyone's."""
@@ -200,16 +224,20 @@ def _file_name(dataset: str) -> str:
     return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(dataset.encode()).hexdigest()[:16]}"
 
 
-def kedro_run_id(context: dg.AssetExecutionContext) -> str:
-    """Return the Kedro run id of a step's attempt, in Kedro's timestamp format.
+def kedro_run_id(created: datetime, attempts_before: int) -> str:
+    """Return the Kedro run id of an attempt at a group, in Kedro's timestamp format.
 
     It is the time at which Dagster created the run, so all steps share it, and a millisecond
-    more for each retry, so that a retry never meets a version that is written already.
+    more for each attempt that there may have been before, in this try of the step or an earlier
+    one: no attempt meets a version that is written already.
     """
-    record = context.instance.get_run_record_by_id(context.run_id)
-    created = record.create_timestamp if record else datetime.now(tz=timezone.utc)
-    moment = created.astimezone(timezone.utc) + timedelta(milliseconds=context.retry_number)
+    moment = created.astimezone(timezone.utc) + timedelta(milliseconds=attempts_before)
     return f"{moment:%Y-%m-%dT%H.%M.%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _creation_of_run(context: dg.AssetExecutionContext) -> datetime:
+    record = context.instance.get_run_record_by_id(context.run_id)
+    return record.create_timestamp if record else datetime.now(tz=timezone.utc)
 
 
 def _earlier_versions(

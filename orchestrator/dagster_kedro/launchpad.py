@@ -7,14 +7,17 @@ anything starts. Definition time and the start of a step; knows no processes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
 from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
+from kedro_manifest.orchestration.clients import DEFAULT_CLIENT, AnyClient
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.parameter_tree import Branch, parameter_tree, without_defaults
 
+from dagster_kedro.client_directory import set_up_client
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.project import KedroProject
@@ -52,7 +55,8 @@ _DESCRIPTIONS = {
     "is left to Kedro, and to its environment.",
     "load_versions": "Version to load, by dataset.",
     "only_missing_outputs": "Run only nodes with an output that is not there yet.",
-    "max_concurrent": "Workers at a time; 0 for as many as there are processors.",
+    "max_concurrent": "Workers at a time; 0 for as many as there are processors. Default: what "
+    "dagster.yml says.",
     "log_level": "Lowest level of the nodes' log records that reach Dagster.",
     "worker": "Settings of every worker of this run, over those of its client.",
     "client": "Which of the clients of dagster.yml runs the nodes.",
@@ -65,7 +69,7 @@ _TYPED: Shared[dg.ResourceDefinition] = Shared()
 def launchpad_resource(
     project: KedroProject | Manifest,
     resource: KedroPipesResource | None = None,
-    clients: Collection[str] | None = None,
+    clients: Mapping[str, AnyClient] | None = None,
 ) -> dg.ResourceDefinition:
     """Return the resource with a configuration that is typed from a manifest.
 
@@ -75,20 +79,20 @@ def launchpad_resource(
         project: The project, or its manifest: gives the parameters, with their types and
             defaults, and the versioned datasets.
         resource: What is used where a run says nothing. Default: processes on this machine.
-        clients: Names of the clients that a run may choose from. Default: those of
-            `dagster.yml`.
+        clients: Those that a run may choose from; the one named `default` goes before the
+            resource's own. Default: those of `dagster.yml`.
 
     Example:
         >>> dg.Definitions(assets=[models], resources={"kedro": launchpad_resource(project)})
     """
     manifest = project.manifest if isinstance(project, KedroProject) else project
     resource = resource or KedroPipesResource(client=KedroSubprocessClient())
-    names = sorted(orchestration_of(manifest).clients if clients is None else clients)
-    return _TYPED.get((manifest, resource, names), lambda: _typed(manifest, resource, names))
+    known = dict(orchestration_of(manifest).clients if clients is None else clients)
+    return _TYPED.get((manifest, resource, known), lambda: _typed(manifest, resource, known))
 
 
 def _typed(
-    manifest: Manifest, resource: KedroPipesResource, clients: Collection[str]
+    manifest: Manifest, resource: KedroPipesResource, clients: Mapping[str, AnyClient]
 ) -> dg.ResourceDefinition:
     tree = parameter_tree(manifest.parameters)
 
@@ -99,7 +103,11 @@ def _typed(
         given = without_defaults(config.pop("parameters", {}), tree)
         if "client" in config:
             config["client_name"] = config.pop("client")
-        with resource.process_config_and_initialize_cm() as ready:
+        with ExitStack() as stack:
+            ready = stack.enter_context(resource.process_config_and_initialize_cm())
+            chosen = config.get("client_name") or ready.client_name or DEFAULT_CLIENT
+            if chosen in clients:
+                config["client"] = set_up_client(stack, chosen, clients[chosen])
             parameters = merged(ready.parameters, given)
             yield ready.model_copy(update={**config, "parameters": parameters})
 

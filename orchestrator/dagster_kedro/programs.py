@@ -10,11 +10,12 @@ from typing import Any
 import dagster as dg
 from kedro_manifest.planning import Group, Plan
 
-from dagster_kedro.clients.base import KedroClient, WorkerLaunch
-from dagster_kedro.results import Expected, Outcome
+from dagster_kedro.clients.base import KedroClient, WorkerLaunch, WorkerOverrides
+from dagster_kedro.results import Expected, GroupResults, Outcome
 from dagster_kedro.run import logged, pipes_context, selected_checks
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.worker_session import run_worker
+from dagster_kedro.workers import refuse_unused
 
 
 def stream_program(
@@ -23,6 +24,9 @@ def stream_program(
     command: list[str],
     extras: dict[str, Any],
     working_dir: Path,
+    *,
+    overrides: WorkerOverrides,
+    timeout_s: float | None,
 ) -> Iterator[Any]:
     """Run one program; yield what it reports while it runs (see `KedroPipesResource`)."""
     assets = {key: f"asset '{key.to_user_string()}'" for key in sorted(context.selected_asset_keys)}
@@ -33,7 +37,9 @@ def stream_program(
         project_dir=working_dir,
         python=None,
         command=command,
+        overrides=overrides,
     )
+    refuse_unused(client, overrides, f"program '{_short(command)}'")
     expected = Expected(
         name=f"program '{_short(command)}'", assets=assets, checks=selected_checks(context)
     )
@@ -41,7 +47,7 @@ def stream_program(
     scheduler = GroupScheduler(plan, max_concurrent=1)
 
     def run_group(_: Group, emit: Callable[[Outcome], None], stop: threading.Event) -> None:
-        run_worker(client, launch, expected, emit, stop)
+        run_worker(client, launch, GroupResults(expected), emit, stop, timeout_s=timeout_s)
 
     yield from logged(context, scheduler.outcomes(run_group))
     for failure in scheduler.failures:

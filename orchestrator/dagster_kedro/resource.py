@@ -5,19 +5,19 @@ asset, and the parts would not get the op's configuration. Annotations are not p
 since Dagster's resource classes read them.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import msgspec
 from pydantic import Field
 
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.index import index_of_step
 from dagster_kedro.programs import stream_program
 from dagster_kedro.run import KedroRun
-from dagster_kedro.settings import RunSettings
+from dagster_kedro.settings import RunSettings, read_worker
 
 
 class KedroPipesResource(dg.ConfigurableResource[Any]):
@@ -42,8 +42,11 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
         default=False,
         description="Run only nodes with an output that is not there yet, as `kedro run` does.",
     )
-    max_concurrent: int = Field(
-        default=0, description="Workers at a time; 0 for as many as there are processors.", ge=0
+    max_concurrent: int | None = Field(
+        default=None,
+        description="Workers at a time; 0 for as many as there are processors. Default: what "
+        "dagster.yml says, else 0.",
+        ge=0,
     )
     client_name: str | None = Field(
         default=None, description="Which of the clients of dagster.yml runs the nodes."
@@ -79,8 +82,16 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
         Raises:
             GroupFailedError: It failed, or did not report every selected asset.
         """
+        overrides, timeout_s = read_worker(self.worker)
         return stream_program(
-            context, self.client, command, extras or {}, Path(working_dir or Path.cwd())
+            context,
+            self.client,
+            command,
+            extras or {},
+            Path(working_dir or Path.cwd()),
+            # A program brings its own interpreter.
+            overrides=msgspec.structs.replace(overrides, python=None),
+            timeout_s=timeout_s,
         )
 
     def run(self, context: dg.AssetExecutionContext) -> KedroRun:
@@ -88,13 +99,18 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
 
         Raises:
             UnknownNameError: The step is not one of `@kedro_assets`.
+            OrchestrationError: There is no such client, or no such setting of workers.
         """
+        overrides, timeout_s = read_worker(self.worker)
         settings = RunSettings(
             env=self.env,
             parameters=self.parameters,
             load_versions=self.load_versions,
             only_missing_outputs=self.only_missing_outputs,
-            max_concurrent=self.max_concurrent or os.cpu_count() or 1,
+            max_concurrent=self.max_concurrent,
             log_level=self.log_level.upper(),
+            client_name=self.client_name,
+            overrides=overrides,
+            timeout_s=timeout_s,
         )
         return KedroRun(context, index_of_step(context), self.client, settings)

@@ -11,10 +11,12 @@ from typing import Any
 
 import dagster as dg
 import msgspec
+from kedro_manifest.errors import InvocationError, ProjectDriftError
 from kedro_manifest.events import (
     DatasetSaved,
     DatasetsFound,
     NodeFailed,
+    NodeFinished,
     PartitionsSaved,
     decode_event,
 )
@@ -31,8 +33,12 @@ from dagster_kedro.errors import (
     NodeFailedError,
     OutputNotSavedError,
     PartitionsNotSavedError,
+    WorkerEvictedError,
     WorkerExitedError,
     WorkerOutOfMemoryError,
+    WorkerPreemptedError,
+    WorkerRefusedError,
+    WorkerTimedOutError,
 )
 from dagster_kedro.metadata import metadata_from_pipes
 from dagster_kedro.saved_partitions import UNFINISHED, PartitionedOutput, SavedPartitions
@@ -42,15 +48,29 @@ from dagster_kedro.wording import (
     describe_exception,
     describe_exit,
     describe_failure,
+    describe_timeout,
     quote_output,
 )
 
 STREAM_VERSION_KEY = "kedro_pipes_protocol"
 _SHOWN_PARTITIONS = 20
+ATTEMPT = "kedro/attempt"
+"""Metadata of what was made by another attempt at a group than its first."""
+
+_TAKEN = {"evicted": WorkerEvictedError, "preempted": WorkerPreemptedError}
+_REFUSALS = {error.__name__ for error in (ProjectDriftError, InvocationError)}
+"""What a worker raises before it starts on its nodes, and would raise again."""
+
 _LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 
 
-Outcome = LogLine | dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult
+Outcome = (
+    LogLine
+    | dg.MaterializeResult[Any]
+    | dg.AssetMaterialization
+    | dg.AssetCheckResult
+    | dg.AssetCheckEvaluation
+)
 """What a step does with a message: log it, or yield it to Dagster."""
 
 
@@ -64,19 +84,29 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[dg.AssetCheckKey, bool] = {}
     """Each selected check, and whether it blocks what is downstream."""
     besides: dict[str, dg.AssetKey] = {}
-    """Datasets that are saved though nobody selected them, because their node has to run."""
+    """Datasets that are saved though nobody waits for them, because their node has to run."""
     besides_of: Mapping[dg.AssetKey, Sequence[str | None]] = {}
     """Partitions of those that the run makes; None, as where nothing is said, is the whole."""
     partitioned: Mapping[str, PartitionedOutput] = {}
     """Datasets whose partitions stand for keys."""
+    attempt: int = 1
+    """Number of the attempt, from 1."""
+    checked_before: dict[dg.AssetCheckKey, bool] = {}
+    """Checks that an earlier attempt has reported, and whether each blocks."""
 
 
 def expected_of(
     invocation: Invocation,
     checks: Mapping[dg.AssetCheckKey, bool] | None = None,
-    **besides: Any,
+    **particulars: Any,
 ) -> Expected:
-    """Return what the worker of an invocation has to report."""
+    """Return what the worker of an invocation has to report.
+
+    Args:
+        invocation: What the worker is asked to run.
+        checks: Selected checks, and whether each blocks.
+        particulars: Other fields of what is returned.
+    """
     assets = {
         **{key: f"dataset '{name}'" for name, key in invocation.dataset_assets.items()},
         **{key: f"node '{name}'" for name, key in invocation.node_assets.items()},
@@ -86,7 +116,7 @@ def expected_of(
         name=f"group '{invocation.group}'",
         assets=by_key,
         checks=dict(checks or {}),
-        **besides,
+        **particulars,
     )
 
 
@@ -96,19 +126,36 @@ class GroupResults:
     def __init__(self, expected: Expected) -> None:
         self._expected = expected
         self._saved: set[dg.AssetKey] = set()
-        self._checked: set[dg.AssetCheckKey] = set()
+        self.checked: set[dg.AssetCheckKey] = set()
+        """Selected checks that were reported."""
+        self.finished_nodes: set[str] = set()
         self._blocked_by: list[str] = []
         self._failure: NodeFailed | None = None
         self._exception: dict[str, Any] | None = None
         self._problems: list[str] = []
         self._partitions = SavedPartitions(expected.partitioned)
-        self._incomplete: list[str] = []
+        self._incomplete: dict[dg.AssetKey, str] = {}
         self.found_partitions: dict[str, list[str]] = {}
         """Partitions that exist already, by dataset, where it has any."""
         self.found: list[str] = []
         """Datasets that exist already, where the worker was asked to look."""
         self.versions: dict[str, str] = {}
         """Version under which each versioned dataset was saved, by name without transcoding."""
+
+    @property
+    def reported(self) -> set[dg.AssetKey]:
+        """Selected assets of which Dagster got a result."""
+        return self._saved - self._incomplete.keys()
+
+    @property
+    def has_failure(self) -> bool:
+        """Tell whether the worker has given a reason for failing."""
+        return self._failure is not None or self._exception is not None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether a blocking check has failed."""
+        return bool(self._blocked_by)
 
     def outcomes(self, message: Message) -> Iterator[Outcome]:
         """Yield what one message asks for; a message that cannot be understood is a problem."""
@@ -128,16 +175,27 @@ class GroupResults:
         """Yield what is written all the same, once the worker has ended; see `judge`."""
         yield from self._partitions.unfinished()
 
-    def judge(self, ended: WorkerExit, defects: list[str], output: list[str]) -> None:
+    def judge(
+        self,
+        ended: WorkerExit,
+        defects: list[str],
+        output: list[str],
+        timed_out_s: float | None = None,
+    ) -> None:
         """Return if the group succeeded.
 
         Args:
             ended: How the worker's process ended.
             defects: What is wrong with its stream of messages.
             output: The last lines of its output, quoted where it gave no reason.
+            timed_out_s: The time that it had, if it was stopped for taking longer.
 
         Raises:
+            WorkerEvictedError: The place took its room away.
+            WorkerPreemptedError: The place took its machine away.
+            WorkerTimedOutError: It was stopped because it took too long.
             NodeFailedError: A node failed, and said so.
+            WorkerRefusedError: It would not run these nodes at all.
             WorkerExitedError: It exited with a code or by a signal, and gave no reason.
             ChannelIncompleteError: Not every message arrived, or one made no sense.
             OutputNotSavedError: A selected output was never reported saved.
@@ -146,10 +204,17 @@ class GroupResults:
             BlockingCheckFailedError: A blocking check failed.
         """
         group = self._expected.name
+        # What a node says while it is being ended from outside is no reason of its own.
+        if ended.taken is not None:
+            raise _TAKEN[ended.taken](describe_exit(group, ended, output))
+        if timed_out_s is not None:
+            raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
         if self._failure is not None:
             raise NodeFailedError(describe_failure(self._failure))
         if self._exception is not None:
-            raise GroupFailedError(describe_exception(group, self._exception))
+            refused = self._exception.get("name") in _REFUSALS
+            error = WorkerRefusedError if refused else GroupFailedError
+            raise error(describe_exception(group, self._exception))
         if ended.out_of_memory:
             raise WorkerOutOfMemoryError(describe_exit(group, ended, output))
         if not ended.is_clean:
@@ -170,11 +235,11 @@ class GroupResults:
             )
         if self._incomplete:
             raise PartitionsNotSavedError(
-                f"Cannot complete {group}: {'; '.join(self._incomplete)}. Let the node save them, "
+                f"Cannot complete {group}: {'; '.join(self._incomplete.values())}. Let the node save them, "
                 "or say in dagster.yml with `partition_ids` which partition stands for which key "
                 "(null if none does)."
             )
-        unreported = [key.name for key in self._expected.checks if key not in self._checked]
+        unreported = [key.name for key in self._expected.checks if key not in self.checked]
         if unreported:
             raise CheckNotReportedError(
                 f"Cannot complete {group}: its worker ended well, but never reported the asset "
@@ -208,6 +273,7 @@ class GroupResults:
     def _materialization(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
         metadata = metadata_from_pipes(params.get("metadata") or {})
+        metadata |= self._numbered()
         if asset_key not in self._expected.assets:
             yield dg.AssetMaterialization(asset_key, metadata=metadata)
             return
@@ -215,7 +281,8 @@ class GroupResults:
             return
         self._saved.add(asset_key)
         if missing := self._partitions.missing(asset_key):
-            self._incomplete.append(_without(self._expected.assets[asset_key], missing))
+            what = self._expected.assets[asset_key]
+            self._incomplete[asset_key] = _without(what, missing)
             yield from self._partitions.all_of_asset(asset_key, {**metadata, UNFINISHED: True})
             return
         version = params.get("data_version")
@@ -230,21 +297,27 @@ class GroupResults:
         asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
         key = dg.AssetCheckKey(asset_key, params["check_name"])
         severity = dg.AssetCheckSeverity(params["severity"])
-        if key not in self._expected.checks:
+        selected = {**self._expected.checked_before, **self._expected.checks}
+        if key not in selected:
             yield LogLine(f"Check '{key.name}' of '{asset_key.to_user_string()}' is not selected.")
             return
-        self._checked.add(key)
-        blocks = self._expected.checks[key] and severity == dg.AssetCheckSeverity.ERROR
+        blocks = selected[key] and severity == dg.AssetCheckSeverity.ERROR
         if blocks and not params["passed"]:
             what = asset_key.to_user_string()
             self._blocked_by.append(f"blocking check '{key.name}' of '{what}' failed")
-        yield dg.AssetCheckResult(
-            asset_key=asset_key,
-            check_name=key.name,
-            passed=params["passed"],
-            severity=severity,
-            metadata=metadata_from_pipes(params.get("metadata") or {}),
-        )
+        found: dict[str, Any] = {
+            "asset_key": asset_key,
+            "check_name": key.name,
+            "passed": params["passed"],
+            "severity": severity,
+            "metadata": metadata_from_pipes(params.get("metadata") or {}) | self._numbered(),
+        }
+        if key in self.checked or key in self._expected.checked_before:
+            # Dagster takes one result of a check, and any number of facts.
+            yield dg.AssetCheckEvaluation(**found, blocking=selected[key])
+        else:
+            self.checked.add(key)
+            yield dg.AssetCheckResult(**found)
 
     def _custom(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         event = decode_event(params["payload"])
@@ -253,6 +326,8 @@ class GroupResults:
             return
         if isinstance(event, NodeFailed):
             self._failure = event
+        if isinstance(event, NodeFinished):
+            self.finished_nodes.add(event.node)
         if isinstance(event, DatasetsFound):
             self.found = event.datasets
             self.found_partitions = event.partitions
@@ -268,15 +343,20 @@ class GroupResults:
         if event.version is not None:
             self.versions[dataset] = event.version
         if dataset in self._expected.besides:
-            # Dagster refuses a result for what was not selected, but takes the fact.
+            # Dagster refuses a result for what was not selected, or a second one, but takes the
+            # fact.
             key = self._expected.besides[dataset]
             metadata: dict[str, Any] = metadata_from_pipes(event.metadata)
-            metadata["kedro/node"] = event.node
+            metadata |= {**self._numbered(), "kedro/node": event.node}
             if dataset in self._expected.partitioned:
                 yield from self._partitions.all_of_asset(key, metadata)
                 return
             for partition in self._expected.besides_of.get(key, [None]):
                 yield dg.AssetMaterialization(key, metadata=metadata, partition=partition)
+
+    def _numbered(self) -> dict[str, Any]:
+        """Return the metadata that tells which attempt it was, of any but the first."""
+        return {ATTEMPT: self._expected.attempt} if self._expected.attempt > 1 else {}
 
     def _external_stream(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         yield LogLine(f"{params['stream']}: {params['text']}", "debug")

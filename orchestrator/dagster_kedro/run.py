@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -19,11 +20,13 @@ from kedro_manifest.selection import needed_nodes, nodes_with_missing_outputs
 from dagster_kedro.attempts import finished_before, yield_again
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch
 from dagster_kedro.errors import GroupFailedError, RunFailedError
+from dagster_kedro.group_progress import GroupProgress
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.invocations import Invocations
 from dagster_kedro.ordering import in_dependency_order
 from dagster_kedro.other_steps import OtherSteps
-from dagster_kedro.results import Outcome, expected_of
+from dagster_kedro.results import GroupResults, Outcome, expected_of
+from dagster_kedro.retrying import run_attempts
 from dagster_kedro.saved_partitions import PartitionedOutput
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.settings import RunSettings
@@ -34,8 +37,9 @@ from dagster_kedro.slices import (
     span,
     with_slice,
 )
-from dagster_kedro.wording import LogLine
-from dagster_kedro.worker_session import run_worker
+from dagster_kedro.tag_limits import limits_of
+from dagster_kedro.wording import LogLine, describe_attempt, describe_failed_attempt
+from dagster_kedro.workers import Workers
 
 ALREADY_THERE = "kedro/already_there"
 """Metadata of an asset that was not made, because its data existed and only what is missing
@@ -54,10 +58,11 @@ class KedroRun:
     ) -> None:
         self._context = context
         self._index = index
-        self._client = client
         self._slice = slice_of_run(context, index)
         parameters = with_slice(settings.parameters, self._slice)
         self._settings = msgspec.structs.replace(settings, parameters=parameters)
+        self._orchestration = orchestration_of(index.manifest)
+        self._workers = Workers(self._orchestration, index.graph, client, settings)
         self._checks = selected_checks(context)
         self._finished = finished_before(context, self._partitions_of)
         self._others = OtherSteps(context, index, self._slice)
@@ -84,13 +89,13 @@ class KedroRun:
         self._make_plan(needed)
 
     def _make_plan(self, nodes: set[str]) -> None:
-        orchestration = orchestration_of(self._index.manifest)
-        self.plan: Plan = plan_groups(self._index.graph, nodes, orchestration.group_policy())
+        policy = self._orchestration.group_policy()
+        self.plan: Plan = plan_groups(self._index.graph, nodes, policy)
         self._invocations = Invocations(
             self._context,
             self._index,
             settings=self._settings,
-            orchestration=orchestration,
+            orchestration=self._orchestration,
             selected=self._selected,
             finished=self._finished,
             plan=self.plan,
@@ -111,14 +116,21 @@ class KedroRun:
         Raises:
             GroupFailedError: One group failed.
             RunFailedError: Several did. Whatever was yielded before stays materialized.
+            OrchestrationError: A client cannot be made, or has no use for a setting.
         """
+        with closing(self._workers):
+            yield from self._stream()
+
+    def _stream(self) -> Iterator[Any]:
+        self._workers.prepare(self.plan.groups)
         if self._settings.only_missing_outputs:
             self._leave_out_existing()
         self._context.log.info(self._summary())
         for warning in self.plan.warnings:
             self._context.log.warning(warning)
         yield from self._kept_results()
-        scheduler = GroupScheduler(self.plan, self._settings.max_concurrent)
+        limits = limits_of(self.plan, self._index.graph, self._orchestration.concurrency.tags)
+        scheduler = GroupScheduler(self.plan, self._max_concurrent(), limits)
         with closing(logged(self._context, scheduler.outcomes(self._run_group))) as outcomes:
             yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
@@ -127,9 +139,8 @@ class KedroRun:
     def _leave_out_existing(self) -> None:
         """Ask a worker which outputs exist; plan again without the nodes that need not run."""
         invocation = self._invocations.looking_for_outputs(self.plan)
-        expected = expected_of(invocation)
-        launch = self._launch(invocation, {})
-        results = run_worker(self._client, launch, expected, lambda _: None, threading.Event())
+        results = GroupResults(expected_of(invocation))
+        self._workers.run_besides(self._launch(invocation), results)
         graph, by_key = self._index.graph, self._index.by_key
         partitioned = self._partitioned_outputs(results.found)
         whole = {
@@ -145,6 +156,7 @@ class KedroRun:
             if (node := by_key[key].node) is not None and node.name not in running
         }
         self._make_plan(running)
+        self._workers.prepare(self.plan.groups)
 
     def _in_order(self, outcomes: Iterator[Any]) -> Iterator[Any]:
         """Tell Dagster of what is there as well, or it would skip what depends on it."""
@@ -166,9 +178,14 @@ class KedroRun:
         sliced = f" of partition '{span(keys)}'" if keys else ""
         return (
             f"Kedro run {self._invocations.kedro_run_id}{sliced}: {len(self.plan.nodes)} nodes in "
-            f"{len(self.plan.groups)} groups, at most {self._settings.max_concurrent} at a time"
-            f"{kept}."
+            f"{len(self.plan.groups)} groups, at most {self._max_concurrent()} at a time{kept}."
         )
+
+    def _max_concurrent(self) -> int:
+        """Return how many workers run at a time: as the run says, else `dagster.yml`."""
+        of_run, of_all = self._settings.max_concurrent, self._orchestration.concurrency
+        wanted = of_all.max_concurrent if of_run is None else of_run
+        return wanted or os.cpu_count() or 1
 
     def _kept_results(self) -> Iterator[dg.MaterializeResult[Any]]:
         """Tell Dagster of what a run that this one resumes has made, in topological order."""
@@ -192,20 +209,56 @@ class KedroRun:
     def _run_group(
         self, group: Group, emit: Callable[[Outcome], None], stop: threading.Event
     ) -> None:
-        invocation = self._invocations.of_group(group)
-        checks = self._checks_of(group)
-        besides = self._saved_besides(group)
+        progress = GroupProgress(self._index, group, self._checks_of(group))
+        retries = self._workers.retries_of(group)
+        most = 1 + retries.max_retries
+
+        def attempt(number: int) -> None:
+            part = progress.left(self._invocations.staged) if number > 1 else group
+            if number > 1:
+                emit(LogLine(describe_attempt(part, number, most)))
+            self._attempt(part, number, progress, emit, stop)
+
+        def announce(number: int, error: GroupFailedError, wait_s: float) -> None:
+            emit(LogLine(describe_failed_attempt(group, number, most, error, wait_s), "warning"))
+
+        run_attempts(
+            attempt,
+            retries,
+            is_final=lambda _: progress.is_blocked,
+            announce=announce,
+            stop=stop,
+        )
+
+    def _attempt(
+        self,
+        group: Group,
+        number: int,
+        progress: GroupProgress,
+        emit: Callable[[Outcome], None],
+        stop: threading.Event,
+    ) -> None:
+        """Run what is left of a group, and account for it."""
+        reported = progress.reported
+        invocation = self._invocations.of_group(group, number, reported)
+        besides = self._saved_besides(group, self._selected - reported)
         expected = expected_of(
             invocation,
-            checks,
+            progress.checks_left,
             besides=besides,
             besides_of={key: self._partitions_of(key) for key in besides.values()},
             partitioned=self._partitioned_outputs(self._outputs_of(group)),
+            attempt=number,
+            checked_before=progress.checked,
         )
-        launch = self._launch(invocation, checks)
-        results = run_worker(self._client, launch, expected, emit, stop)
-        # One thread writes here before any thread that reads it is started.
-        self._invocations.take_versions(results.versions)
+        results = GroupResults(expected)
+        try:
+            launch = self._launch(invocation, progress.keys_of(group))
+            self._workers.run_group(group, launch, results, emit, stop)
+        finally:
+            # One thread writes here before any thread that reads it is started.
+            self._invocations.take_versions(results.versions)
+            progress.take(expected, results)
 
     def _remove_staged(self) -> None:
         """After success nobody needs what crossed between the groups; a failure keeps it."""
@@ -213,17 +266,24 @@ class KedroRun:
         if invocation is None or (self._others.has_any and not self._others.are_done()):
             return
         try:
-            expected = expected_of(invocation)
-            launch = self._launch(invocation, {})
-            run_worker(self._client, launch, expected, lambda _: None, threading.Event())
+            results = GroupResults(expected_of(invocation))
+            self._workers.run_besides(self._launch(invocation), results)
         except GroupFailedError as error:
             # The work is done and saved; what is left behind costs room only.
             self._context.log.warning(f"Staged data was not removed: {error}")
 
-    def _launch(self, invocation: Invocation, checks: dict[dg.AssetCheckKey, bool]) -> WorkerLaunch:
+    def _launch(
+        self, invocation: Invocation, more_keys: Iterable[dg.AssetKey] = ()
+    ) -> WorkerLaunch:
+        """Return what a client has to know.
+
+        Args:
+            invocation: What the worker is asked to run.
+            more_keys: Assets that its nodes may speak of, besides those that they report.
+        """
         keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
-        checked = sorted({check.asset_key.to_escaped_user_string() for check in checks})
-        keys += [key for key in checked if key not in keys]
+        more = sorted(key.to_escaped_user_string() for key in more_keys)
+        keys += [key for key in more if key not in keys]
         return WorkerLaunch(
             group=invocation.group,
             context_data=pipes_context(self._context, keys, encode_invocation(invocation)),
@@ -245,12 +305,12 @@ class KedroRun:
             if check.asset_key in keys - kept
         }
 
-    def _saved_besides(self, group: Group) -> dict[str, dg.AssetKey]:
+    def _saved_besides(self, group: Group, wanted: set[str]) -> dict[str, dg.AssetKey]:
         """Datasets that the group's nodes save on the way; memory is gone when they end."""
         return {
             name: self._index.key_of_dataset[name]
             for name in self._outputs_of(group)
-            if name not in self._selected and not self._index.graph.is_memory(name)
+            if name not in wanted and not self._index.graph.is_memory(name)
         }
 
     def _outputs_of(self, group: Group) -> list[str]:

@@ -7,12 +7,14 @@ one queue, so that only that thread talks to Dagster. Knows groups and outcomes,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from queue import SimpleQueue
 from typing import Any
 
 import msgspec
 from kedro_manifest.planning import Group, Plan
+
+from dagster_kedro.tag_limits import NO_LIMITS, TagLimits
 
 RunGroup = Callable[[Group, Callable[[Any], None], threading.Event], None]
 """Runs one group: emits outcomes as they come, gives up when the event is set, raises if the
@@ -37,14 +39,16 @@ class GroupScheduler:
     Args:
         plan: What to run.
         max_concurrent: Workers at a time, at least 1.
+        tag_limits: Of groups that hold a node of some tag; the others pass them by.
 
     After a group has failed, what depends on it is not started; all the rest still runs, as
     with the steps of a Dagster run.
     """
 
-    def __init__(self, plan: Plan, max_concurrent: int) -> None:
+    def __init__(self, plan: Plan, max_concurrent: int, tag_limits: TagLimits = NO_LIMITS) -> None:
         self._plan = plan
         self._max_concurrent = max(1, max_concurrent)
+        self._tag_limits = tag_limits
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._stop = threading.Event()
         self.failures: list[GroupFailure] = []
@@ -61,9 +65,10 @@ class GroupScheduler:
         done: set[str] = set()
         try:
             while True:
-                for group in self._ready(waiting, done)[: self._max_concurrent - len(running)]:
-                    del waiting[group.name]
-                    running[group.name] = self._start(run_group, group)
+                for group in self._ready(waiting, done):
+                    if self._has_room(group, running):
+                        del waiting[group.name]
+                        running[group.name] = self._start(run_group, group)
                 if not running:
                     break
                 item = self._queue.get()
@@ -83,6 +88,9 @@ class GroupScheduler:
 
     def _ready(self, waiting: dict[str, Group], done: set[str]) -> list[Group]:
         return [group for group in waiting.values() if done.issuperset(group.upstream)]
+
+    def _has_room(self, group: Group, running: Collection[str]) -> bool:
+        return len(running) < self._max_concurrent and self._tag_limits.admit(group.name, running)
 
     def _start(self, run_group: RunGroup, group: Group) -> threading.Thread:
         # A daemon: should nobody close the iterator, the process must end all the same, and its

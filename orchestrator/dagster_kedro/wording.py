@@ -15,8 +15,10 @@ from kedro_manifest.events import (
     PartitionsSaved,
     WorkerStarted,
 )
+from kedro_manifest.planning import Group
 
 from dagster_kedro.clients.base import WorkerExit
+from dagster_kedro.errors import GroupFailedError
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -66,6 +68,22 @@ def describe_failure(failure: NodeFailed) -> str:
     )
 
 
+def describe_attempt(group: Group, number: int, most: int) -> str:
+    """Return that a group is tried again, and which of its nodes."""
+    return f"Group '{group.name}', attempt {number} of {most}: runs {', '.join(group.nodes)}."
+
+
+def describe_failed_attempt(
+    group: Group, number: int, most: int, error: GroupFailedError, wait_s: float
+) -> str:
+    """Return that an attempt at a group has failed, why, and when the next begins."""
+    again = f"in {wait_s:.1f} s" if wait_s else "at once"
+    return (
+        f"Group '{group.name}', attempt {number} of {most} failed ({error.kind}) and is tried "
+        f"again {again}: {error}"
+    )
+
+
 def describe_exception(group: str, exception: Mapping[str, Any]) -> str:
     """Return the exception that a worker ended with, and what it came from."""
     causes = "\n\n".join(_exception_chain(exception))
@@ -90,6 +108,10 @@ def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
         peak = f" Its largest memory was {ended.peak_memory_bytes / 2**20:,.0f} MiB."
     if ended.stopped:
         how = "was stopped"
+    elif ended.taken == "evicted":
+        how = "was evicted from the place where it ran"
+    elif ended.taken == "preempted":
+        how = "lost the machine that it ran on, which was preempted"
     elif ended.out_of_memory:
         how = "was killed by the kernel for want of memory"
     elif ended.signal is not None:
@@ -97,6 +119,14 @@ def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
     else:
         how = f"exited with code {ended.code}"
     return f"The worker of {group} {how} without giving a reason.{peak}{quote_output(output)}"
+
+
+def describe_timeout(group: str, timeout_s: float, output: list[str]) -> str:
+    """Return that a worker took too long, and the last that it wrote."""
+    return (
+        f"The worker of {group} took longer than its {timeout_s:g} s (`timeout_s`) and was "
+        f"stopped. Give it more time, or split it.{quote_output(output)}"
+    )
 
 
 def _signal_name(number: int) -> str:

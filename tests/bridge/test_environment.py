@@ -1,5 +1,10 @@
+import json
+
 import pytest
 from dagster_kedro import KedroSubprocessClient
+
+LEVELS = ["run", "group", "client"]
+"""The strongest first; each sets a variable less than the next."""
 
 
 @pytest.fixture
@@ -50,3 +55,20 @@ def test_no_telemetry(seen, monkeypatch):
 
     assert seen()["KEDRO_DISABLE_TELEMETRY"] == "1"
     assert "KEDRO_DISABLE_TELEMETRY" not in seen(env={"KEDRO_PIPES_TELEMETRY": "1"})
+
+
+def test_variables_by_client_group_and_run(copy_of, export, run_job, read_json):
+    """A run's variables go before its group's, those before the client's of dagster.yml."""
+    folder = copy_of("relay")
+    levels = {name: dict.fromkeys("ABC"[:count], name) for count, name in enumerate(LEVELS, 1)}
+    content = {
+        "clients": {"ours": {"type": "subprocess", "env": levels["client"]}},
+        "groups": {"it": {"nodes": ["look_around"], "client": "ours", "env": levels["group"]}},
+    }
+    (folder / "conf/base/dagster.yml").write_text(json.dumps(content))
+    export(folder)
+    run = run_job(folder, "environment", worker={"env": levels["run"]})
+    variables = read_json(folder, "environment")
+
+    assert run.success, run.errors
+    assert ["run", "group", "client"] == [variables[name] for name in "ABC"]

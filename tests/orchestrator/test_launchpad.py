@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 from dagster_kedro import KedroPipesResource, KedroSubprocessClient, launchpad_resource
 from kedro_manifest.model import Dataset, Parameter
+from kedro_manifest.orchestration.clients import SubprocessClient
 
 PARAMETERS = [
     Parameter(name="model", type="object"),
@@ -21,6 +22,7 @@ PARAMETERS = [
     Parameter(name="day", type="other", value="2020-01-01"),
     Parameter(name="on", type="boolean", value=True),
 ]
+CLIENTS = {"default": SubprocessClient(grace_s=1), "big-machine": SubprocessClient(grace_s=2)}
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def start(manifest, node):
             given.append(kedro)
             yield dg.MaterializeResult("a")
 
-        typed = launchpad_resource(described, resource, ["default", "big-machine"])
+        typed = launchpad_resource(described, resource, CLIENTS)
         definitions = dg.Definitions(assets=[take], resources={"kedro": typed})
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             run_config={"resources": {"kedro": {"config": config}}}

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from dagster_kedro.scheduling import GroupScheduler
+from dagster_kedro.tag_limits import TagLimits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro_manifest.planning import Group, Plan
@@ -66,6 +67,40 @@ def test_limit(limit):
 
     list(GroupScheduler(plan(**dict.fromkeys("abcdef", "")), limit).outcomes(count))
     assert most == limit
+
+
+def test_tag_limit():
+    """Groups of a limited tag wait for each other; those without it pass them by."""
+    lock = threading.Lock()
+    running, most, order = set(), 0, []
+    tags = {name: {"gpu"} for name in "abc"} | {"d": {"cpu"}, "e": set()}
+
+    def count(group, emit, stop):  # noqa: ARG001
+        nonlocal most
+        with lock:
+            running.add(group.name)
+            order.append(group.name)
+            most = max(most, len(running & {"a", "b", "c"}))
+        time.sleep(0.05)
+        with lock:
+            running.remove(group.name)
+
+    limits = TagLimits({"gpu": 1}, tags)
+    list(GroupScheduler(plan(**dict.fromkeys("abcde", "")), 3, limits).outcomes(count))
+
+    assert 1 == most
+    assert sorted("abcde") == sorted(order)
+    assert {"a", "d", "e"} == set(order[:3])
+
+
+def test_group_of_two_limited_tags():
+    """It needs room under both limits; where it has to wait, others go on."""
+    limits = TagLimits({"gpu": 1, "disk": 2}, {"a": {"gpu"}, "b": {"gpu", "disk"}, "c": {"disk"}})
+
+    assert not limits.admit("b", ["a"])
+    assert limits.admit("c", ["a", "c"])
+    assert not limits.admit("b", ["c", "c"])
+    assert limits.admit("b", ["c"])
 
 
 def test_live():

@@ -6,12 +6,34 @@ A client moves bytes and ends processes. It knows nothing of nodes, assets or re
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import dagster as dg
 import msgspec
+
+
+class WorkerOverrides(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one group or one run, over those of the client."""
+
+    python: str | None = None
+    """Interpreter of the worker."""
+    env: dict[str, str] = {}
+    """Variables besides those of the client."""
+    image: str | None = None
+    """Image of the worker's container."""
+    resources: dict[str, Any] = {}
+    """CPU, memory and the like of the worker's container."""
+
+    def given(self) -> list[str]:
+        """Return the names of those that say anything."""
+        return [name for name in self.__struct_fields__ if getattr(self, name)]
+
+    def only(self, names: Collection[str]) -> WorkerOverrides:
+        """Return those of some names."""
+        return WorkerOverrides(**{name: getattr(self, name) for name in names})
 
 
 class WorkerLaunch(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +48,8 @@ class WorkerLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """The project's own interpreter, where it is on this machine."""
     command: list[str] | None = None
     """What to start instead of our worker: any program that speaks Dagster Pipes."""
+    overrides: WorkerOverrides = WorkerOverrides()
+    """None besides those that the client calls `overridable`."""
 
 
 class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +62,8 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
     """True when the client ended it on request."""
     out_of_memory: bool = False
     """True when the kernel or the container engine ended it for want of memory."""
+    taken: Literal["evicted", "preempted"] | None = None
+    """Set when the place took its room away: it was put out for others, or lost its machine."""
     peak_memory_bytes: int | None = None
     """Largest resident size of the process, where it can be had."""
 
@@ -72,6 +98,13 @@ class Worker(Protocol):
 
 class KedroClient(dg.ConfigurableResource[Any]):
     """Starts workers in one kind of place. Subclasses are configured as Dagster resources."""
+
+    def overridable(self) -> frozenset[str]:
+        """Return the names of the `WorkerOverrides` that this client acts on.
+
+        A run or a group that sets another one is refused before anything is started.
+        """
+        return frozenset()
 
     @abstractmethod
     def launch(self, launch: WorkerLaunch) -> AbstractContextManager[Worker]:

@@ -1,11 +1,12 @@
 """A client that plays recorded workers: for tests of what is on the Dagster side only.
 
-It starts nothing. Each launch plays the script of its group: message lines, output, an exit.
+It starts nothing. Each launch plays the script of its group: message lines, output, an exit; of
+several scripts the next one, and the last one ever after.
 Annotations are not postponed here, since Dagster's resource classes read them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +14,13 @@ import dagster as dg
 import msgspec
 from kedro_manifest.events import NUMBER_KEY
 
-from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.clients.base import (
+    KedroClient,
+    Worker,
+    WorkerExit,
+    WorkerLaunch,
+    WorkerOverrides,
+)
 from dagster_kedro.errors import WorkerNotStartedError
 
 
@@ -35,9 +42,17 @@ class Playlist:
     An object of its own, because Dagster copies a resource each time that it binds it.
     """
 
-    def __init__(self, scripts: dict[str, Script]) -> None:
-        self.scripts = scripts
+    def __init__(self, scripts: Mapping[str, Script | Sequence[Script]]) -> None:
+        self.scripts = {
+            group: [each] if isinstance(each, Script) else list(each)
+            for group, each in scripts.items()
+        }
         self.launches: list[WorkerLaunch] = []
+
+    def next_script(self, group: str) -> Script | None:
+        """Return what the next worker of a group will do."""
+        scripts = self.scripts.get(group, [None])
+        return scripts.pop(0) if len(scripts) > 1 else scripts[0]
 
 
 class ScriptedClient(KedroClient):
@@ -50,9 +65,13 @@ class ScriptedClient(KedroClient):
     playlist: dg.ResourceDependency[Playlist]
 
     @classmethod
-    def playing(cls, scripts: dict[str, Script]) -> "ScriptedClient":
+    def playing(cls, scripts: Mapping[str, Script | Sequence[Script]]) -> "ScriptedClient":
         """Return a client that plays the given scripts."""
         return cls(playlist=Playlist(scripts))
+
+    def overridable(self) -> frozenset[str]:
+        """Return everything: a launch shows what it would have been."""
+        return frozenset(WorkerOverrides.__struct_fields__)
 
     @property
     def launches(self) -> list[WorkerLaunch]:
@@ -63,13 +82,13 @@ class ScriptedClient(KedroClient):
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
         """Play the script of the launch's group."""
         self.playlist.launches.append(launch)
-        scripts = self.playlist.scripts
-        if launch.group not in scripts:
+        script = self.playlist.next_script(launch.group)
+        if script is None:
             raise WorkerNotStartedError(
                 f"Cannot start a worker for group '{launch.group}': there is no script for it, "
-                f"only for {sorted(scripts)}. Add one to `ScriptedClient.playing`."
+                f"only for {sorted(self.playlist.scripts)}. Add one to `ScriptedClient.playing`."
             )
-        yield _ScriptedWorker(scripts[launch.group])
+        yield _ScriptedWorker(script)
 
 
 class _ScriptedWorker:

@@ -71,6 +71,10 @@ class KedroSubprocessClient(KedroClient):
         description="How messages travel: in a file of their own, or in frames on the output.",
     )
 
+    def overridable(self) -> frozenset[str]:
+        """Return what a process takes: an interpreter and variables."""
+        return frozenset({"python", "env"})
+
     @contextmanager
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
         """Start one process; on leaving, its whole process group is gone."""
@@ -96,7 +100,7 @@ class KedroSubprocessClient(KedroClient):
             process = subprocess.Popen(  # noqa: S603 - the interpreter is the user's own choice
                 command,
                 cwd=launch.project_dir,
-                env=self._environment(scratch, control_read),
+                env=self._environment(launch, scratch, control_read),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -127,7 +131,7 @@ class KedroSubprocessClient(KedroClient):
             # Only our worker has a guardian of its own. Both sides are one distribution, so the
             # module is here; it is started, never imported.
             return [sys.executable, "-I", "-m", "kedro_pipes.guardian", *launch.command]
-        python = self.python or launch.python
+        python = launch.overrides.python or self.python or launch.python
         if python is None:
             raise WorkerNotStartedError(
                 f"Cannot start a worker for group '{launch.group}': no interpreter is known. "
@@ -137,7 +141,7 @@ class KedroSubprocessClient(KedroClient):
 
     def _check_program(self, launch: WorkerLaunch) -> None:
         program = (launch.command or [""])[0]
-        search = {**passed_environment(os.environ, self.pass_env), **self.env}.get("PATH")
+        search = self._variables(launch).get("PATH")
         place = program if os.sep not in program else launch.project_dir / program
         if shutil.which(place, path=search) is None:
             raise WorkerNotStartedError(
@@ -145,13 +149,17 @@ class KedroSubprocessClient(KedroClient):
                 "may not be run. Give its full path, or see that PATH reaches the worker."
             )
 
-    def _environment(self, scratch: Path, control: int) -> dict[str, str]:
+    def _variables(self, launch: WorkerLaunch) -> dict[str, str]:
+        """Return the variables that were asked for, the strongest last."""
+        passed = passed_environment(os.environ, self.pass_env)
+        return {**passed, **self.env, **launch.overrides.env}
+
+    def _environment(self, launch: WorkerLaunch, scratch: Path, control: int) -> dict[str, str]:
         in_frames = {"stdio": "stdout", FRAMES_PARAM: True}
         in_file = {"path": str(scratch / "messages.jsonl")}
         messages = in_frames if self.messages == "stdout" else in_file
         return {
-            **passed_environment(os.environ, self.pass_env),
-            **self.env,
+            **self._variables(launch),
             DAGSTER_PIPES_CONTEXT_ENV_VAR: encode_param({"path": str(scratch / "context.json")}),
             DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param(messages),
             CONTROL_VARIABLE: str(control),

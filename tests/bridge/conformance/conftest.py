@@ -45,12 +45,22 @@ class Bridge:
             (self._project_dir / "data").mkdir()
         return self._project_dir
 
-    def run(self, job="alone", *, client=None, instance=None, max_concurrent=0, **parameters):
+    def run(
+        self,
+        job="alone",
+        *,
+        client=None,
+        instance=None,
+        max_concurrent=0,
+        worker=None,
+        **parameters,
+    ):
         """Run a job of the misbehaving project."""
         resource = KedroPipesResource(
             client=client or self.adapter.client(self.token),
             parameters=parameters,
             max_concurrent=max_concurrent,
+            worker=worker or {},
         )
         definitions = build_definitions(self._open_project(self.project_dir), resource=resource)
         return self._execute(definitions, job, instance=instance)

@@ -114,6 +114,15 @@ def test_children_left_behind(bridge):
     assert time.monotonic() - began_at < 15
 
 
+def test_timeout(bridge):
+    """A worker that takes too long is stopped with all that it started, deaf or not."""
+    run = bridge.run(behaviour="hang_deaf", worker={"timeout_s": 4})
+
+    assert not run.success
+    assert "WorkerTimedOutError: The worker of group 'only' took longer than its 4 s" in run.error
+    assert bridge.leftovers() == []
+
+
 def test_forked_processes_log(bridge):
     """Processes that a node forks log too, and never take a number away from their parent."""
     run = bridge.run(behaviour="fork_and_log", size=20)

@@ -87,6 +87,12 @@ def score_once_allowed(model):
     return model
 
 
+def split():
+    """Return the same moment twice: to be saved under a version, and to be kept in memory."""
+    moment = time.time_ns()
+    return {"at": moment}, {"at": moment}
+
+
 @behaviour
 def fine(size):
     """Do nothing wrong."""

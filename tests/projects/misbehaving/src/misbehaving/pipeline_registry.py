@@ -31,6 +31,13 @@ def register_pipelines():
                 node(nodes.end, "score", "report", name="report"),
             ]
         ),
+        "remaking": pipeline(
+            [
+                node(nodes.split, None, ["kept", "held"], name="split"),
+                node(nodes.score_once_allowed, "held", "remade", name="remake"),
+                node(nodes.end, "kept", "read_back", name="read_back"),
+            ]
+        ),
         "many": pipeline(
             [
                 node(nodes.begin, None, f"part_{index:02d}", name=f"make_{index:02d}")
