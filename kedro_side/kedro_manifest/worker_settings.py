@@ -39,7 +39,7 @@ class WorkerRules:
         client_of_run: The client that a run has chosen for all of its groups.
 
     Raises:
-        OrchestrationError: A group, a job or the run names a client that is not there.
+        OrchestrationError: A group or the run names a client that is not there.
         UnknownNameError: `for` names a node, tag, namespace or pipeline that is not there.
     """
 
@@ -100,19 +100,10 @@ class WorkerRules:
 
     def _check_names(self) -> None:
         clients = self._orchestration.clients
-        named = [
-            *(
-                (f"groups.{name}.client", g.client)
-                for name, g in self._orchestration.groups.items()
-            ),
-            *(
-                (f"jobs.{name}.client", job.client)
-                for name, job in self._orchestration.jobs.items()
-            ),
-        ]
-        for place, client in named:
-            if client is not None and client not in clients:
-                raise OrchestrationError.unknown(place, "client", client, clients)
+        for name, group in self._orchestration.groups.items():
+            if group.client is not None and group.client not in clients:
+                place = f"groups.{name}.client"
+                raise OrchestrationError.unknown(place, "client", group.client, clients)
         chosen = self._client_of_run
         if chosen is not None and chosen not in clients:
             there = f"Choose from {sorted(clients)}." if clients else "It has none."

@@ -99,10 +99,9 @@ def test_two_clients_of_one_group_are_refused():
             {"groups": {"a": {"nodes": ["fit"], "client": "bigg"}}},
             r"groups\.a\.client: there is no client 'bigg'\. Did you mean 'big'\?",
         ),
-        ({"jobs": {"nightly": {"client": "bigg"}}}, r"jobs\.nightly\.client: there is no client"),
         ({"client_of_run": "bigg"}, r"Cannot run with client 'bigg': .* Choose from \['big'\]"),
     ],
-    ids=["group", "job", "run"],
+    ids=["group", "run"],
 )
 def test_unknown_clients_are_refused(content, said):
     """A name that is not there is told with where it stands, and what there is."""

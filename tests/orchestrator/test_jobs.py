@@ -29,7 +29,7 @@ PARAMETERS = [
     Parameter(name="codes.1", type="string", value="one", integer_key=True),
 ]
 VERSIONED = Dataset(name="model", type="T", kind="file", uri="data/model", versioned=True)
-CLIENTS = {"default": {"type": "subprocess"}, "gpu": {"type": "subprocess"}}
+CLIENTS = {"small": {"type": "subprocess"}, "gpu": {"type": "subprocess"}}
 
 
 @dg.failure_hook
