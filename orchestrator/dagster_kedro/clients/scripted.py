@@ -44,14 +44,16 @@ class Playlist:
 
     def __init__(self, scripts: Mapping[str, Script | Sequence[Script]]) -> None:
         self.scripts = {
-            group: [each] if isinstance(each, Script) else list(each)
+            group: each if isinstance(each, Script) else list(each)
             for group, each in scripts.items()
         }
         self.launches: list[WorkerLaunch] = []
 
     def next_script(self, group: str) -> Script | None:
         """Return what the next worker of a group will do."""
-        scripts = self.scripts.get(group, [None])
+        scripts = self.scripts.get(group)
+        if scripts is None or isinstance(scripts, Script):
+            return scripts
         return scripts.pop(0) if len(scripts) > 1 else scripts[0]
 
 
