@@ -513,3 +513,23 @@ def test_translator(split):
     assert result.success
     assert [("monthly", "a")] == materialized(result)
     assert "a" == runs.told["partition_key"]
+
+
+def test_the_next_attempt_writes_what_the_first_has_not(project, node):
+    """An asset without all of its partitions is no result yet: its node runs again, for all."""
+    opened = project(
+        node("split", ["orders"], ["monthly"]),
+        datasets=[partitioned("monthly")],
+        orchestration={"partitions": BY_MONTH, "retries": 1},
+    )
+    every = ["2013-01", "2013-02", "2013-03"]
+    scripts = [
+        ends(wrote("split", "monthly", *every[:2]), *saved("split", "monthly")),
+        ends(wrote("split", "monthly", *every), *saved("split", "monthly")),
+    ]
+    result = Runs(opened, {"split": scripts}).run(tags=RANGE)
+    made = materialized(result)
+
+    assert result.success
+    assert [("monthly", key) for key in every[:2]] == made[:2]
+    assert sorted(("monthly", key) for key in every) == sorted(made[2:])
