@@ -6,7 +6,6 @@ A label is what a node's group is asked to be: nodes of one label are asked to s
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from kedro_manifest.errors import AmbiguousGroupError, UnknownNameError
 from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Node
+from kedro_manifest.patterns import matching_patterns
 from kedro_manifest.selection import DEFAULT_PIPELINE, namespaces_of
 
 Strategy = Literal["node", "namespace", "tag", "pipeline"]
@@ -59,12 +59,9 @@ class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def may_stage(self, dataset: str) -> bool:
         """Tell whether a dataset of this name may cross between processes."""
-        matching = [name for name in self.memory_by_dataset if fnmatchcase(dataset, name)]
-        if dataset in self.memory_by_dataset:
-            return self.memory_by_dataset[dataset] == "stage"
-        if matching:
-            return self.memory_by_dataset[max(matching, key=specificity)] == "stage"
-        return self.memory_datasets == "stage"
+        matching = matching_patterns(self.memory_by_dataset, dataset)
+        policy = self.memory_by_dataset[matching[-1]] if matching else self.memory_datasets
+        return policy == "stage"
 
 
 def is_staged(graph: PipelineGraph, policy: GroupPolicy, dataset: str) -> bool:
@@ -80,11 +77,6 @@ def unknown_datasets(graph: PipelineGraph, policy: GroupPolicy) -> list[str]:
     """Return the entries of `memory_datasets` that name a dataset which is not there."""
     named = (name for name in policy.memory_by_dataset if _WILDCARDS.isdisjoint(name))
     return sorted(name for name in named if name not in graph.datasets)
-
-
-def specificity(pattern: str) -> tuple[int, str]:
-    """Order patterns by what they say; a manifest sorts its keys, so it cannot be by place."""
-    return len(pattern) - pattern.count("*"), pattern
 
 
 def label_nodes(graph: PipelineGraph, policy: GroupPolicy) -> dict[str, Label]:

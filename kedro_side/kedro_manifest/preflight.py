@@ -15,6 +15,7 @@ from kedro_manifest.findings import Finding, Places, list_names, sort_findings
 from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of, sort_topologically
 from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
+from kedro_manifest.preflight_automation import check_automation
 from kedro_manifest.preflight_data import check_datasets
 from kedro_manifest.preflight_grouping import (
     check_groups,
@@ -54,6 +55,7 @@ def check_manifest(
         findings += check_groups(graph, places, clients)
         findings += find_job_problems(graph)
         findings += check_partitions(graph)
+        findings += check_automation(graph)
     return sort_findings(findings)
 
 

@@ -36,7 +36,7 @@ def check_orchestration(manifest: Manifest) -> Iterator[Finding]:
     try:
         orchestration = orchestration_of(manifest)
     except OrchestrationError as error:
-        yield _wrong_entry(error)
+        yield orchestration_finding(error)
         return
     for name, group in orchestration.groups.items():
         if not (group.nodes or group.tags or group.namespaces or group.pipelines):
@@ -60,10 +60,11 @@ def check_partitions(graph: PipelineGraph) -> Iterator[Finding]:
     try:
         partitioned_nodes(graph, orchestration)
     except OrchestrationError as error:
-        yield _wrong_entry(error)
+        yield orchestration_finding(error)
 
 
-def _wrong_entry(error: OrchestrationError) -> Finding:
+def orchestration_finding(error: OrchestrationError) -> Finding:
+    """Return what is wrong with an entry of `dagster.yml` as a finding."""
     return Finding(
         severity="error",
         code="dagster-yml",

@@ -15,6 +15,9 @@ from kedro_manifest.model import Dataset, Manifest, Node, Parameter
 from kedro_pipes.catalog_entries import inline_credentials
 from kedro_pipes.redaction import SecretScrubber, is_secret_key, redact_text, string_leaves
 
+_WORKING_DIRECTORIES = frozenset({"PWD", "OLDPWD"})
+"""Every shell sets them, and to it `pwd` is no password."""
+
 
 def known_secrets(
     credentials: Mapping[str, Any], catalog: Mapping[str, Any]
@@ -23,7 +26,11 @@ def known_secrets(
     yield from string_leaves(credentials)
     for inline in inline_credentials(catalog):
         yield from string_leaves(inline, "credentials")
-    yield from ((key, value) for key, value in os.environ.items() if is_secret_key(key))
+    yield from (
+        (key, value)
+        for key, value in os.environ.items()
+        if is_secret_key(key) and key not in _WORKING_DIRECTORIES
+    )
 
 
 def scrub_manifest(manifest: Manifest, secrets: Iterable[tuple[str, str]]) -> Manifest:

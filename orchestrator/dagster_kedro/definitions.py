@@ -21,9 +21,11 @@ from dagster_kedro.index import AssetIndex
 from dagster_kedro.jobs import project_jobs
 from dagster_kedro.launchpad import launchpad_resource, resource_key
 from dagster_kedro.node_selection import NodeSelection, Selected
+from dagster_kedro.observation import InputObservation
 from dagster_kedro.op_settings import KedroOpSpec
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
+from dagster_kedro.sensors import automation_sensors, build_sensors
 from dagster_kedro.translator import DagsterKedroTranslator
 from dagster_kedro.workers import check_workers
 
@@ -121,7 +123,6 @@ class _ProjectDefinitions:
         resource = launchpad_resource(
             self._index.manifest, self._resource, self._orchestration.clients
         )
-        inputs = self._index.external_specs(self._nodes) if external else []
         jobs = project_jobs(
             self._index,
             self._orchestration,
@@ -129,10 +130,18 @@ class _ProjectDefinitions:
             nodes=self._nodes,
             pipelines=self._selection.named_pipelines,
         )
+        specs = self._index.produced_specs(self._nodes)
+        inputs = self._index.external_specs(self._nodes) if external else []
+        part = list(self._selection.words())
+        observation = InputObservation(self._index, self._orchestration.observation, inputs, part)
         return dg.Definitions(
-            assets=[*self._assets(), *inputs],
-            jobs=list(jobs.by_name.values()),
-            schedules=jobs.schedules,
+            assets=[*self._assets(), *observation.assets()],
+            jobs=[*jobs.by_name.values(), *observation.jobs],
+            schedules=[*jobs.schedules, *observation.schedules()],
+            sensors=[
+                *build_sensors(self._index, self._orchestration, jobs.by_name),
+                *automation_sensors(self._index, self._orchestration, [*specs, *inputs], part),
+            ],
             loggers=jobs.loggers or None,
             resources={self._resource_key: resource},
         )

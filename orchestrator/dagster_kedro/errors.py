@@ -140,3 +140,10 @@ class PartitionError(KedroPipesError):
 
 class RunFailedError(KedroPipesError):
     """One or more groups of a step failed; what finished before stays materialized."""
+
+
+class StorageError(KedroPipesError):
+    """Files or objects cannot be looked at.
+
+    Cure: check the address and that this machine reaches it; give `storage_options`.
+    """

@@ -14,8 +14,20 @@ from typing import Any
 import dagster as dg
 import msgspec
 from kedro_manifest import names
+from kedro_manifest.asset_settings import (
+    MOST_KINDS,
+    check_asset_settings,
+    fill_group_name,
+    place_of,
+    settings_for,
+)
+from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.graph import PipelineGraph, outputs_of
 from kedro_manifest.model import Dataset, Manifest, Node, Parameter
+from kedro_manifest.orchestration.automation import AssetSettings
+from kedro_manifest.orchestration.root import orchestration_of
+
+from dagster_kedro.asset_look import automation_condition, freshness_policy
 
 DEFAULT_PIPELINE = "__default__"
 _DESCRIBED_DOC_LENGTH = 4000
@@ -41,6 +53,8 @@ class KedroAsset(msgspec.Struct, frozen=True, kw_only=True):
     project_dir: Path | None = None
     is_memory: bool = False
     """True for data that no other process can load."""
+    settings: AssetSettings = AssetSettings()
+    """What `dagster.yml` says of it, under all patterns that match."""
 
     @property
     def key_parts(self) -> list[str]:
@@ -61,6 +75,17 @@ class KedroAsset(msgspec.Struct, frozen=True, kw_only=True):
         """True for a node without outputs."""
         return self.node is not None and not self.node.outputs
 
+    @property
+    def namespace(self) -> str | None:
+        """Of the node; of a free input, what stands before the last dot of its name."""
+        if self.node is not None:
+            return self.node.namespace
+        return self.name.rpartition(".")[0] or None
+
+    def place_of(self, field: str) -> str:
+        """Return where in `dagster.yml` one of the settings was said."""
+        return place_of(orchestration_of(self.manifest).assets, self.name, field)
+
 
 class DagsterKedroTranslator:
     """Turns Kedro's names and records into Dagster's. Subclass it and override `get_asset_spec`.
@@ -73,15 +98,26 @@ class DagsterKedroTranslator:
     """
 
     def get_asset_spec(self, asset: KedroAsset) -> dg.AssetSpec:
-        """Return the spec of one asset. Dependencies are added by the caller, from the keys."""
+        """Return the spec of one asset. Dependencies are added by the caller, from the keys.
+
+        What `dagster.yml` says under `assets` is in it already, so that a subclass has the last
+        word.
+
+        Raises:
+            OrchestrationError: Something under `assets` cannot be used.
+        """
+        said = asset.settings
         return dg.AssetSpec(
             key=dg.AssetKey(asset.key_parts),
-            description=_description(asset),
+            description=said.description or _description(asset),
             group_name=_group_name(asset),
             kinds=_kinds(asset),
-            tags=_tags(asset),
+            tags={**_tags(asset), **said.tags},
+            owners=said.owners,
             code_version=_code_version(asset),
-            metadata=_metadata(asset),
+            metadata={**_metadata(asset), **said.metadata},
+            freshness_policy=_freshness(asset),
+            automation_condition=_automation(asset),
         )
 
 
@@ -93,6 +129,8 @@ def kedro_assets_of(
 ) -> Iterator[KedroAsset]:
     """Yield every asset of a manifest: produced datasets and bare nodes first, then free inputs."""
     pipelines = _pipelines_by_node(manifest)
+    settings = orchestration_of(manifest).assets
+    check_asset_settings(settings)
     for node_name in graph.order:
         node = graph.nodes[node_name]
         for name in outputs_of(node) or [node.name]:
@@ -105,6 +143,7 @@ def kedro_assets_of(
                 project_dir=project_dir,
                 key_prefix=key_prefix or [],
                 is_memory=bool(node.outputs) and graph.is_memory(name),
+                settings=settings_for(settings, name),
             )
     for name in graph.free_inputs():
         yield KedroAsset(
@@ -114,6 +153,7 @@ def kedro_assets_of(
             project_dir=project_dir,
             key_prefix=key_prefix or [],
             is_memory=graph.is_memory(name),
+            settings=settings_for(settings, name),
         )
 
 
@@ -126,13 +166,14 @@ def _pipelines_by_node(manifest: Manifest) -> dict[str, list[str]]:
 
 
 def _group_name(asset: KedroAsset) -> str:
-    """The namespace where there is one, else the first pipeline that holds the node."""
+    """What `dagster.yml` says, else the namespace, else the first pipeline that holds the node."""
+    pipeline = next((name for name in asset.pipelines if name != DEFAULT_PIPELINE), None)
+    said = asset.settings.group_name
+    if said and (filled := fill_group_name(said, asset.namespace, pipeline)):
+        return filled
     if asset.node is None:
         return "inputs"
-    if asset.node.namespace:
-        return names.group_name(asset.node.namespace)
-    pipelines = [name for name in asset.pipelines if name != DEFAULT_PIPELINE]
-    return names.group_name(pipelines[0]) if pipelines else "default"
+    return names.group_name(asset.node.namespace or pipeline or "default")
 
 
 def _kinds(asset: KedroAsset) -> set[str]:
@@ -143,6 +184,13 @@ def _kinds(asset: KedroAsset) -> set[str]:
         kinds.add("memory")
     elif asset.dataset is not None:
         kinds |= set(_dataset_kinds(asset.dataset))
+    kinds |= set(asset.settings.kinds)
+    if len(kinds) > MOST_KINDS:
+        raise OrchestrationError.at(
+            asset.place_of("kinds"),
+            f"'{asset.name}' would be of {len(kinds)} kinds",
+            f"Dagster takes {MOST_KINDS} at most.",
+        )
     return kinds
 
 
@@ -152,6 +200,16 @@ def _dataset_kinds(dataset: Dataset) -> list[str]:
     library = module.split(".")[1] if module.startswith("kedro_datasets.") else module.split(".")[0]
     form = class_name.removesuffix("Dataset").removesuffix("DataSet").lower()
     return [kind for kind in dict.fromkeys([library, form]) if kind.isidentifier()]
+
+
+def _freshness(asset: KedroAsset) -> dg.FreshnessPolicy | None:
+    said = asset.settings.freshness
+    return freshness_policy(said, asset.place_of("freshness")) if said else None
+
+
+def _automation(asset: KedroAsset) -> dg.AutomationCondition[Any] | None:
+    said = asset.settings.automation
+    return automation_condition(said, asset.place_of("automation")) if said else None
 
 
 def _tags(asset: KedroAsset) -> dict[str, str]:

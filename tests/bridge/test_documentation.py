@@ -5,10 +5,14 @@ import subprocess
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 import pytest
 import yaml
 from dagster.components.testing import create_defs_folder_sandbox
-from dagster_kedro import KedroProjectComponent
+from dagster_kedro import KedroProject, KedroProjectComponent, build_definitions
+from kedro_manifest.codec import read_manifest, write_manifest
+from kedro_manifest.model import Parameter
+from kedro_manifest.preflight import check_manifest
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "docs/examples/nyc_flights"
@@ -60,3 +64,30 @@ def test_component(example):
     model = specs["flights/linear/model"]
     assert ("linear", "model") == (model.group_name, model.tags["tier"])
     assert {"split": {"test_share": 0.3}} == component.parameters
+
+
+def test_automate(example, tmp_path):
+    """Every snippet of a `dagster.yml` on the page can be loaded, and makes what it is about."""
+    manifest = read_manifest(example / "manifest.json")
+    landed = Parameter(name="landed_file", type="null")
+    found = set()
+    for snippet in snippets("automate.md", "yaml"):
+        described = msgspec.structs.replace(
+            manifest,
+            orchestration=yaml.safe_load(snippet),
+            parameters=[*manifest.parameters, landed],
+        )
+        write_manifest(described, tmp_path / "manifest.json")
+        definitions = build_definitions(KedroProject(tmp_path))
+        dg.Definitions.validate_loadable(definitions)
+        assert [] == [each for each in check_manifest(described) if "dagster.yml" in each.place]
+        repository = definitions.get_repository_def()
+        found |= {each.name for each in (*repository.sensor_defs, *repository.schedule_defs)}
+
+    assert {
+        "new_weather",
+        "new_monthly_files",
+        "train_after_processing",
+        "observe_inputs_schedule",
+        "automation",
+    } == found

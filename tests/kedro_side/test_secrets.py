@@ -73,6 +73,15 @@ def test_no_secret_of_the_environment_gets_into_the_manifest(spaceport, try_expo
     assert "https://data.example.com/<redacted>/shuttles.csv" in text
 
 
+def test_the_working_directory_is_no_secret(spaceport, export):
+    """Every shell sets `PWD` and `OLDPWD`; absolute paths of the project are kept all the same."""
+    (spaceport / "conf/base/globals.yml").write_text(f"data_dir: {spaceport}/data\nworkers: 2\n")
+    manifest = export(spaceport, PWD=str(spaceport), OLDPWD=str(spaceport.parent))
+    companies = next(each for each in manifest["datasets"] if each["name"] == "companies")
+
+    assert f"{spaceport}/data/01_raw/companies.csv" == companies["uri"]
+
+
 def test_names_of_credentials_are_kept(spaceport, export):
     """The name of an entry is no secret and helps; inline credentials have none."""
     manifest = export(spaceport, "--env", "cloud")
@@ -109,6 +118,20 @@ def test_a_user_name_that_is_also_a_node_stays(spaceport, export):
     found = export(spaceport)["orchestration"]
 
     assert {"jobs": {"all": {"description": "spaceport has <redacted>"}}} == found
+
+
+def test_secrets_that_dagster_needs_are_named(spaceport, try_export):
+    """`{env: NAME}` stays in `dagster.yml`; a secret itself is left out, and the user is told."""
+    (spaceport / "conf/base/dagster.yml").write_text(
+        "observation: {storage_options: {key: k, secret: {env: SPACE_SECRET}, token: tok-77}}\n"
+    )
+    result = try_export(spaceport, "-o", "m.json")
+
+    exported = json.loads((spaceport / "m.json").read_text())["orchestration"]
+    options = {"key": "k", "secret": {"env": "SPACE_SECRET"}}
+    assert {"observation": {"storage_options": options}} == exported
+    assert "dagster.yml: observation.storage_options.token" in " ".join(result.stderr.split())
+    assert "tok-77" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ CASES = {
     "unused-entry": ("warning", {"schedules": {"nightly": {"cron_schedule": "0 3 * * *"}}}),
     "unmatched-entry": ("error", {"memory_datasets": {"z": "stage"}}),
     "clients": ("error", {"groups": {"g": {"nodes": ["a"], "client": "big"}}}),
+    "unobserved": ("warning", {"assets": {"x": {"automation": "eager"}}}),
 }
 
 
@@ -286,6 +287,36 @@ def test_what_cannot_be_pickled(memory_datasets, expected):
 
     assert expected == [each.code for each in found]
     assert all("node 'a'" in each.place for each in found)
+
+
+BY_ITSELF = {
+    "assets.xx": ("warning", {"assets": {"xx": {"owners": ["team:a"]}}}),
+    "observation.datasets": ("warning", {"observation": {"datasets": ["r*w*x"]}}),
+    "assets.x.owners": ("error", {"assets": {"x": {"owners": ["ann"]}}}),
+    "sensors.s": ("error", {"sensors": {"s": {"type": "files", "job": "j"}}}),
+    "sensors.s.dataset": (
+        "error",
+        {"sensors": {"s": {"type": "files", "job": "j", "dataset": "y"}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("place", BY_ITSELF)
+def test_what_happens_by_itself(place):
+    """Patterns that match nothing are doubtful, what could never work is wrong."""
+    severity, said = BY_ITSELF[place]
+    (found,) = findings(**said)
+
+    assert (severity, f"dagster.yml: {place}") == (found.severity, found.place)
+
+
+def test_inputs_that_are_observed_by_themselves_may_be_waited_for():
+    """Nothing is doubtful if a schedule observes, or if only what nodes write is waited for."""
+    eager = {"automation": "eager"}
+
+    assert [] == codes(assets={"x": eager}, observation={"cron_schedule": "@daily"})
+    assert [] == codes(assets={"y": eager})
+    assert [] == codes(assets={"x": eager, "raw": {"automation": {"on_cron": "@daily"}}})
 
 
 def test_an_entry_in_memory_may_bring_its_data():

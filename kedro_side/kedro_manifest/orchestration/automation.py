@@ -30,15 +30,18 @@ class FileSensor(_Sensor, frozen=True, kw_only=True, tag="files"):
     """An fsspec URL, `*` and `**` in it; a plain path is relative to the project."""
     storage_options: dict[str, Any] = {}
     """Of fsspec; `{env: NAME}` stands for a variable of the orchestrator's environment."""
-    each: Literal["file", "change"] = "change"
-    """A run for each new file, or one for all that is new."""
+    each: Literal["file", "change"] | None = None
+    """A run for each new file, or one for all that is new. Default: `file` with `parameter` or
+    `partition`, else `change`."""
     parameter: str | None = None
-    """Runtime parameter that gets the file's URL; with `each: file`."""
+    """Runtime parameter that gets the file's URL."""
     partition: str | None = None
     """A dynamic entry under `partitions` to which the stem of each file's name is added, and of
     which a run is launched."""
     min_age_s: float = 0
     """Files younger than this are left for the next look, because they may still be written."""
+    max_runs_per_tick: int = 100
+    """Runs that one look launches; what is left waits for the next one."""
 
 
 class RunStatusSensor(_Sensor, frozen=True, kw_only=True, tag="run_status"):
@@ -50,6 +53,14 @@ class RunStatusSensor(_Sensor, frozen=True, kw_only=True, tag="run_status"):
 
 
 AnySensor = FileSensor | RunStatusSensor
+
+
+class OnCron(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`automation: {on_cron: …}`: once a period, as soon as the inputs are of that period."""
+
+    on_cron: str
+    timezone: str | None = None
+    """Such as `Europe/Berlin`. Default: UTC."""
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +78,8 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`assets.<pattern>:` how the assets look whose dataset or node matches the pattern.
 
-    All patterns that match count, the most specific one most.
+    All patterns that match count. Lists and mappings are merged; of what can be said once only,
+    the most specific pattern says it.
     """
 
     owners: list[str] = []
@@ -79,19 +91,24 @@ class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     description: str | None = None
     metadata: dict[str, Any] = {}
     freshness: Freshness | None = None
-    automation: str | None = None
-    """`eager`, `on_missing`, `on_cron: <cron>`, or `module:name` of a condition."""
+    automation: str | OnCron | None = None
+    """`eager`, `on_missing`, `{on_cron: <cron>}`, or `module:name` of a condition."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`observation:` looking at free inputs, and telling Dagster when they have changed."""
 
-    datasets: list[str] = []
-    """Free inputs to look at; `*` stands for anything. Default: none."""
+    datasets: list[str] | None = None
+    """Free inputs to look at; `*` stands for anything. Default: every file and folder that is
+    on this machine, or in a storage whose fsspec library is installed."""
     version_by: Literal["auto", "modified", "content"] = "auto"
     """What tells one version from another: the etag, or size and time, or a hash of the bytes.
     `auto` takes the etag where the storage has one, else size and time."""
     cron_schedule: str | None = None
     """When the observation job runs by itself."""
+    execution_timezone: str | None = None
+    """Such as `Europe/Berlin`. Default: UTC."""
+    default_status: Status = "stopped"
+    """Of the schedule."""
     storage_options: dict[str, Any] = {}
     """Of fsspec; `{env: NAME}` stands for a variable of the orchestrator's environment."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
 
-from kedro_manifest.grouping import specificity
+from kedro_manifest.patterns import matching_patterns
 
 PartitionParameter = Literal["key", "keys", "start", "end"]
 
@@ -35,8 +34,8 @@ class _Partitions(
 
     def partition_id(self, dataset: str) -> str | None:
         """Return what stands for a key among a PartitionedDataset's partitions; None if nothing."""
-        matching = [name for name in self.partition_ids if fnmatchcase(dataset, name)]
-        return self.partition_ids[max(matching, key=specificity)] if matching else "{key}"
+        matching = matching_patterns(self.partition_ids, dataset)
+        return self.partition_ids[matching[-1]] if matching else "{key}"
 
 
 class _TimePartitions(_Partitions, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import msgspec
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.grouping import GroupPolicy, MemoryPolicy
 from kedro_manifest.model import Manifest
-from kedro_manifest.orchestration.automation import AnySensor, AssetSettings, Observation
+from kedro_manifest.orchestration.automation import AnySensor, AssetSettings, Observation, Status
 from kedro_manifest.orchestration.clients import AnyClient, Concurrency, refuse_planned_types
 from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
@@ -42,6 +42,8 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     partitions: dict[str, AnyPartitions] = {}
     sensors: dict[str, AnySensor] = {}
     assets: dict[str, AssetSettings] = {}
+    automation_sensor: Status = "stopped"
+    """Whether the sensor that acts on `assets.*.automation` runs from the start."""
     observation: Observation = Observation()
     grouping: Grouping = Grouping()
     groups: dict[str, GroupSettings] = {}
