@@ -23,7 +23,7 @@ from pathlib import Path
 
 from dagster_kedro import KedroProject, build_definitions
 
-project = KedroProject(Path(__file__).parent, python={python!r})
+project = KedroProject(Path(__file__).parent, python={python!r}, env={env!r})
 defs = build_definitions(project)
 """
 
@@ -178,8 +178,8 @@ def read_json():
 def write_definitions():
     """Write a plain `definitions.py` beside a project, as in the README."""
 
-    def write(folder: Path, python: Path) -> None:
-        (folder / "definitions.py").write_text(DEFINITIONS.format(python=str(python)))
+    def write(folder: Path, python: Path, env: str | None = None) -> None:
+        (folder / "definitions.py").write_text(DEFINITIONS.format(python=str(python), env=env))
 
     return write
 

@@ -77,7 +77,10 @@ class DevServer:
         """Launch a job and return the status in which it ended."""
         launched = self.launch(job, config)
         assert launched["__typename"] == "LaunchRunSuccess", launched
-        run_id = launched["run"]["runId"]
+        return self.status(launched["run"]["runId"])
+
+    def status(self, run_id: str) -> str:
+        """Wait until a run is over; return its status."""
         return wait_for(lambda: self._ended(run_id))
 
     def runs(self, **tags):
@@ -89,6 +92,10 @@ class DevServer:
             for run in found
             if wanted.items() <= {tag["key"]: tag["value"] for tag in run["tags"]}.items()
         ]
+
+    def runs_of(self, job: str):
+        """Return the ids of a job's runs."""
+        return {run["runId"] for run in self.runs() if run["jobName"] == job}
 
     def _ended(self, run_id: str):
         statuses = {run["runId"]: run["status"] for run in self.runs()}
