@@ -44,6 +44,13 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "docs/examples/nyc_flights"
 IMAGES = ROOT / "docs/images"
 JOB = "__default__"
+MONTHS = [f"2013-{month:02}" for month in range(1, 6)]
+MONTHLY = """\
+from dagster_kedro import KedroProject, build_definitions
+
+project = KedroProject({folder!r}, python={python!r}, env="monthly", manifest_path={manifest!r})
+defs = build_definitions(project)
+"""
 GROUPS = ("boosting", "data_processing", "inputs", "linear", "modelling", "reporting")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -66,13 +73,22 @@ def main() -> None:
     browser, driver = _find_browser()
 
     with tempfile.TemporaryDirectory(prefix="kedro-pipes-screenshots-") as scratch:
-        home = Path(scratch, "dagster")
-        home.mkdir()
-        (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-        environment = {**os.environ, "DAGSTER_HOME": str(home), "DO_NOT_TRACK": "1"}
-        _materialize(options.kedro_python, environment)
-        with _web_interface(environment) as address, _browser(browser, driver, scratch) as page:
-            _take_pictures(address, page)
+        year = _environment(Path(scratch, "year"))
+        _materialize(options.kedro_python, year)
+        months = _environment(Path(scratch, "months"))
+        monthly = _materialize_months(options.kedro_python, months, Path(scratch))
+        with _browser(browser, driver, scratch) as page:
+            with _web_interface(year, EXAMPLE / "definitions.py") as address:
+                _take_pictures(address, page)
+            with _web_interface(months, monthly) as address:
+                _take_pictures_of_months(address, page)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return the variables of an instance of its own."""
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return {**os.environ, "DAGSTER_HOME": str(home), "DO_NOT_TRACK": "1"}
 
 
 def _find_browser() -> tuple[str, str]:
@@ -92,6 +108,21 @@ def _materialize(kedro_python: Path, environment: dict[str, str]) -> None:
     _run([kedro_python, "-m", "kedro_pipes", "export"], environment)
     print("Materializing the example (about a minute)", flush=True)
     _run([_program("dagster"), "job", "execute", "-f", "definitions.py", "-j", JOB], environment)
+
+
+def _materialize_months(kedro_python: Path, environment: dict[str, str], scratch: Path) -> Path:
+    """Materialize some months of the example's partitioned environment; return its definitions."""
+    manifest, definitions = scratch / "manifest.json", scratch / "monthly.py"
+    python = os.path.abspath(kedro_python)  # noqa: PTH100 - never resolved: it is an environment
+    text = MONTHLY.format(folder=str(EXAMPLE), python=python, manifest=str(manifest))
+    definitions.write_text(text)
+    export = [kedro_python, "-m", "kedro_pipes", "export", "--env", "monthly", "-o", manifest]
+    _run(export, environment)
+    print("Materializing some months (about a minute)", flush=True)
+    dagster = [_program("dagster"), "asset", "materialize", "-f", definitions, "--select"]
+    for month in MONTHS:
+        _run([*dagster, "departures_by_month", "--partition", month], environment)
+    return definitions
 
 
 def _run(command: list[Path | str], environment: dict[str, str]) -> None:
@@ -114,13 +145,13 @@ def _program(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _web_interface(environment: dict[str, str]) -> Iterator[str]:
+def _web_interface(environment: dict[str, str], definitions: Path) -> Iterator[str]:
     """Yield the address of Dagster's web interface, running in a process group of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [_program("dagster-webserver"), "-f", "definitions.py"]
+    command = [_program("dagster-webserver"), "-f", str(definitions)]
     log = Path(environment["DAGSTER_HOME"], "webserver.log")
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -170,12 +201,29 @@ def _browser(browser: str, driver: str, scratch: str) -> Iterator[WebDriver]:
         page.quit()
 
 
-def _take_pictures(address: str, page: WebDriver) -> None:
+def _prepare(address: str, page: WebDriver) -> None:
     _ask(address, "mutation { setNuxSeen }")  # or a newsletter covers every page
-    runs = _ask(address, "{ runsOrError { ... on Runs { results { runId } } } }")
-    run_id = runs["runsOrError"]["results"][0]["runId"]
     page.get(f"{address}/overview")
     page.execute_script("localStorage.setItem('dagster-nav-collapsed', 'true')")
+
+
+def _take_pictures_of_months(address: str, page: WebDriver) -> None:
+    _prepare(address, page)
+    _resize(page, 1600, 760)
+    _open(page, f"{address}/assets/departures_by_month?view=partitions", "Materialized (5)")
+    _save(page, "partitions.png")
+    _resize(page, 1600, 420)
+    _open(page, f"{address}/automation", "new_tables")
+    _save(page, "automation.png")
+    _resize(page, 1600, 900)
+    _open(page, f"{address}/locations/monthly.py/jobs/modelling/playground", "max_leaf_nodes")
+    _save(page, "launchpad.png")
+
+
+def _take_pictures(address: str, page: WebDriver) -> None:
+    _prepare(address, page)
+    runs = _ask(address, "{ runsOrError { ... on Runs { results { runId } } } }")
+    run_id = runs["runsOrError"]["results"][0]["runId"]
 
     _resize(page, 1600, 1340)
     expanded = quote(",".join(f"global@global:{group}" for group in GROUPS), safe="")

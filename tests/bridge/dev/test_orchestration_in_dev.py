@@ -9,35 +9,36 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLE = Path(__file__).parents[3] / "docs/examples/nyc_flights"
 FLIGHTS = dg.AssetKey("flights")
 MONTHS = [f"2013-{month:02}" for month in range(1, 13)]
-ORCHESTRATION = """
-  keep_planes:
-    pipeline: {node_names: [ingest_planes]}
-    schedule: every_minute
-  sample_flights:
-    pipeline: {node_names: [ingest_flights]}
-    parameters: {sampling: {day_step: 100}}
-  keep_weather:
-    pipeline: {node_names: [ingest_weather]}
-
-schedules:
-  every_minute:
-    cron_schedule: "* * * * *"
-    default_status: running
-
-sensors:
-  new_reports:
-    type: files
-    job: keep_weather
-    uri: data/inbox/*.txt
-    default_status: running
-    interval_s: 1
-"""
+ORCHESTRATION = {
+    "jobs": {
+        "keep_planes": {
+            "pipeline": {"node_names": ["ingest_planes"]},
+            "schedule": {"cron_schedule": "* * * * *", "default_status": "running"},
+        },
+        "sample_flights": {
+            "pipeline": {"node_names": ["ingest_flights"]},
+            "parameters": {"sampling": {"day_step": 100}},
+        },
+        "keep_weather": {"pipeline": {"node_names": ["ingest_weather"]}},
+    },
+    "sensors": {
+        "new_reports": {
+            "type": "files",
+            "job": "keep_weather",
+            "uri": "data/inbox/*.txt",
+            "default_status": "running",
+            "interval_s": 1,
+        }
+    },
+}
+"""What stands in the example's own file besides."""
 BACKFILL = """mutation($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {
     __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
@@ -55,8 +56,10 @@ def flights(tmp_path_factory, kedro_python, write_definitions):
     ignored = shutil.ignore_patterns("data", "__pycache__", ".kedro-pipes", "manifest.json")
     shutil.copytree(EXAMPLE, folder, ignore=ignored)
     shutil.copytree(folder / "conf/sample", folder / "conf/dev")
-    monthly = (folder / "conf/monthly/dagster.yml").read_text()
-    (folder / "conf/dev/dagster.yml").write_text(monthly + ORCHESTRATION)
+    orchestration = yaml.safe_load((folder / "conf/monthly/dagster.yml").read_text())
+    for room, entries in ORCHESTRATION.items():
+        orchestration[room].update(entries)
+    (folder / "conf/dev/dagster.yml").write_text(yaml.safe_dump(orchestration))
     kedro = [kedro_python.with_name("kedro"), "run", "--env=dev", "--to-nodes=join_planes"]
     subprocess.run(kedro, cwd=folder, check=True, capture_output=True)
     write_definitions(folder, kedro_python, env="dev")
