@@ -6,6 +6,7 @@ EXAMPLE := docs/examples/nyc_flights
 OLDEST_KEDRO := 0.19.15
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
+WHICH ?= not slow
 
 # Workers, tests and the demo send nothing home.
 export DO_NOT_TRACK := 1
@@ -13,7 +14,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-oldest test-dask bench conformance-table reference screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask bench conformance-table reference screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,7 +43,7 @@ dev: environments ## Open the example in Dagster's web interface
 	@touch .build/demo/dagster_home/dagster.yaml
 	@cd $(EXAMPLE) && DAGSTER_HOME=$(CURDIR)/.build/demo/dagster_home $(CURDIR)/$(DAGSTER)/dagster dev -f definitions.py
 
-test: environments lint types imports test-manifest test-kedro test-dagster test-bridge ## Run every check and every test
+test: environments lint types imports test-manifest test-kedro test-dagster test-bridge ## Run every check and every test but the slow ones
 
 lint: environments
 	$(KEDRO)/ruff check
@@ -56,16 +57,19 @@ imports: environments
 	$(DAGSTER)/lint-imports --no-cache
 
 test-manifest: environments
-	$(DAGSTER)/python -m pytest tests/manifest tests/boundaries $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/manifest tests/boundaries -m '$(WHICH)' $(PYTEST_FLAGS)
 
 test-kedro: environments
-	$(KEDRO)/python -m pytest tests/kedro_side $(PYTEST_FLAGS)
+	$(KEDRO)/python -m pytest tests/kedro_side -m '$(WHICH)' $(PYTEST_FLAGS)
 
 test-dagster: environments
-	$(DAGSTER)/python -m pytest tests/orchestrator -m 'not dask' $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/orchestrator -m 'not dask and ($(WHICH))' $(PYTEST_FLAGS)
 
 test-bridge: environments
-	$(DAGSTER)/python -m pytest tests/bridge --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/bridge -m '$(WHICH)' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+
+test-slow: environments ## Run the tests that `make test` leaves out because they take long
+	@$(MAKE) test-kedro test-bridge WHICH=slow
 
 test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with the oldest supported Kedro
 	.venv/kedro-oldest/bin/python -m pytest tests/kedro_side -m "not newest" $(PYTEST_FLAGS)
