@@ -60,14 +60,24 @@ def kedro_python(request) -> Path:
 
 
 @pytest.fixture
-def spaceport(tmp_path) -> Path:
+def copied(tmp_path):
+    """Copy a project of tests/projects, to be run and changed at will."""
+
+    def copied_project(name: str) -> Path:
+        ignored = shutil.ignore_patterns("__pycache__", "dist", "build", "*.egg-info")
+        project = tmp_path / name
+        shutil.copytree(REPOSITORY / "tests/projects" / name, project, ignore=ignored)
+        (project / "conf/local").mkdir(exist_ok=True)
+        declare_kedro_version(project)
+        return project
+
+    return copied_project
+
+
+@pytest.fixture
+def spaceport(copied) -> Path:
     """A copy of the test project, to be run and changed at will."""
-    ignored = shutil.ignore_patterns("__pycache__", "dist", "build", "*.egg-info")
-    project = tmp_path / "spaceport"
-    shutil.copytree(REPOSITORY / "tests/projects/spaceport", project, ignore=ignored)
-    (project / "conf/local").mkdir(exist_ok=True)
-    declare_kedro_version(project)
-    return project
+    return copied("spaceport")
 
 
 def declare_kedro_version(project: Path) -> None:

@@ -98,11 +98,9 @@ def test_all_examples_together_hold_in_this_project(started, run_command):
     assert (started / FILES[1]).samefile(file.parent / schema)
 
 
-def test_names_that_yaml_would_misread_are_quoted(tmp_path, run_command):
+def test_names_that_yaml_would_misread_are_quoted(copied, run_command):
     """Examples are valid with names of every kind that Kedro allows."""
-    project = tmp_path / "curious"
-    shutil.copytree(PROJECTS / "curious", project, ignore=shutil.ignore_patterns("__pycache__"))
-    (project / "conf/local").mkdir(exist_ok=True)
+    project = copied("curious")
     result = run_command(INIT, project)
     text = (project / FILES[0]).read_text()
 

@@ -22,6 +22,9 @@ ONE_NAMESPACE = "node_namespace"
 SEVERAL = "node_namespaces" in signature(KedroPipeline.filter).parameters
 KEDRO_NAMES = {"namespaces": "node_namespaces" if SEVERAL else ONE_NAMESPACE}
 
+ASKED_NAMESPACES = [["a", "ab", "n0", "b"] if SEVERAL else ["ab", "n0", "b"], ["a.b", "ab", "n0"]]
+"""Before 1.0 Kedro takes `ab` for a part of `a`, which nobody means."""
+
 
 def work(*_):
     """Stand in for any node's function."""
@@ -47,7 +50,7 @@ def random_nodes(draw):
                 "inputs": inputs,
                 "outputs": [spelled(name) for name in outputs],
                 "tags": draw(st.sets(st.sampled_from(TAGS))),
-                "namespace": draw(st.sampled_from(NAMESPACES)),
+                "namespace": draw(st.sampled_from(ASKED_NAMESPACES)),
             }
         )
     return nodes
@@ -65,7 +68,7 @@ def random_filters(draw):
         "to_nodes": nodes,
         "from_inputs": datasets,
         "to_outputs": datasets,
-        "namespaces": draw(st.sampled_from([["a", "ab", "n0", "b"], ["a.b", "ab", "n0"]])),
+        "namespaces": draw(st.sampled_from(ASKED_NAMESPACES)),
     }
     chosen = draw(st.sets(st.sampled_from(sorted(names)), max_size=3))
     most = {"namespaces": 2 if SEVERAL else 1}
