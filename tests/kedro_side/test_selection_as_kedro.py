@@ -50,7 +50,7 @@ def random_nodes(draw):
                 "inputs": inputs,
                 "outputs": [spelled(name) for name in outputs],
                 "tags": draw(st.sets(st.sampled_from(TAGS))),
-                "namespace": draw(st.sampled_from(ASKED_NAMESPACES)),
+                "namespace": draw(st.sampled_from(NAMESPACES)),
             }
         )
     return nodes
