@@ -37,9 +37,13 @@ class ExplicitGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Nodes that are to share a process: all that one of these names, tags, … stands for."""
 
     nodes: list[str] = []
+    """Names of nodes."""
     tags: list[str] = []
+    """Tags: all nodes that have one of them."""
     namespaces: list[str] = []
+    """Namespaces: all nodes in one of them, or in one inside of it."""
     pipelines: list[str] = []
+    """Registered pipelines: all nodes of one of them."""
 
 
 class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import dagster as dg
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.jobs import Executor
 from kedro_manifest.orchestration.root import Orchestration
+from kedro_manifest.orchestration.spelling import executor_kind
 
 from dagster_kedro.config_errors import ConfigCheck
 
@@ -51,8 +52,7 @@ def executor_of(
 
 
 def _executor(kind: str, options: dict[str, object], place: str) -> dg.ExecutorDefinition:
-    # kedro-dagster names kinds as Dagster names the executors.
-    package, name = _FACTORIES[kind.removesuffix("_executor")]
+    package, name = _FACTORIES[executor_kind(kind)]
     try:
         module = importlib.import_module(package.replace("-", "_"))
     except ImportError as error:

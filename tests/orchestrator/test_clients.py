@@ -1,8 +1,10 @@
 """Where the groups of a run are launched: the clients of dagster.yml, and what goes before them."""
 
 import importlib
+import json
 import os
 import sys
+import time
 from contextlib import ExitStack
 
 import dagster as dg
@@ -11,6 +13,7 @@ from dagster_kedro import KedroPipesResource, KedroSubprocessClient, build_defin
 from dagster_kedro.client_directory import make_client, set_up_client
 from dagster_kedro.clients.scripted import Playlist, Script, ScriptedClient, script_lines
 from dagster_kedro.settings import read_worker
+from dagster_pipes import decode_param
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.clients import CustomClient, SubprocessClient
 
@@ -90,10 +93,12 @@ def define(project, node):
     def made(resource=None, **orchestration):
         nodes = [
             node("load", [], ["raw"]),
-            node("fit", ["raw"], ["model"], tags=["gpu"]),
+            node("fit", ["raw"], ["model"], tags=["gpu"], namespace="ml.north"),
             node("score", ["model"], ["scores"]),
         ]
-        return build_definitions(project(*nodes, orchestration=orchestration), resource=resource)
+        pipelines = {"__default__": [each.name for each in nodes], "training": ["fit"]}
+        opened = project(*nodes, pipelines=pipelines, orchestration=orchestration)
+        return build_definitions(opened, resource=resource)
 
     return made
 
@@ -141,6 +146,78 @@ def test_clients_by_name(run):
     )
 
     assert {"load": "usual", "fit": "big", "score": "far"} == where(launches)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"nodes": ["fit"]}, {"tags": ["gpu"]}, {"namespaces": ["ml"]}, {"pipelines": ["training"]}],
+    ids=str,
+)
+def test_whom_a_client_is_for(run, chosen):
+    """Each list under `for` takes the nodes that it stands for, and no others."""
+    launches = run(names=["big"], clients={"big": custom("big", **{"for": chosen})})
+
+    assert {"load": "own", "fit": "big", "score": "own"} == where(launches)
+
+
+def failure_of(job):
+    result = job.execute_in_process(raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    return failure.step_failure_data.error.to_string()
+
+
+def test_the_timeout_of_a_client(define, places):
+    """A worker that takes longer than its client allows is stopped, and the run fails."""
+    places.PLAYLISTS["slow"] = Playlist({"load": Script(hangs=True)})
+    definitions = define(timeout_s=600, clients={"default": custom("slow", timeout_s=0.2)})
+
+    job = definitions.resolve_implicit_global_asset_job_def()
+    assert "took longer than its 0.2 s" in failure_of(job)
+
+
+INTERPRETER = """\
+#!{python}
+import json, os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with open("seen.json", "w") as file:
+    json.dump(dict(os.environ), file)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_process_that_dagster_yml_describes(define, tmp_path, monkeypatch):
+    """Interpreter, variables, the way of messages and the grace of a real process."""
+    program = tmp_path / "bin/python"
+    program.parent.mkdir()
+    program.write_text(INTERPRETER.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("DAGSTER_PG_PASSWORD", "secret")
+    described = {
+        "type": "subprocess",
+        "python": "bin/python",
+        "env": {"THREADS": "4"},
+        "pass_env": ["AWS_*"],
+        "grace_s": 0.1,
+        "messages": "stdout",
+        "timeout_s": 1,
+    }
+    job = define(clients={"default": described}).resolve_implicit_global_asset_job_def()
+    began = time.monotonic()
+    error = failure_of(job)
+    took_s = time.monotonic() - began
+    seen = json.loads((tmp_path / "seen.json").read_text())
+
+    assert "took longer than its 1 s" in error
+    assert took_s < 1 + KedroSubprocessClient().grace_s
+    assert ("4", "eu-west-1", "0.1") == (
+        seen["THREADS"],
+        seen["AWS_REGION"],
+        seen["KEDRO_PIPES_GRACE_S"],
+    )
+    assert "DAGSTER_PG_PASSWORD" not in seen
+    assert "stdout" == decode_param(seen["DAGSTER_PIPES_MESSAGES"])["stdio"]
 
 
 def test_the_resource_runs_the_rest(run):

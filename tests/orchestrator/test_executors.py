@@ -39,6 +39,7 @@ KINDS = [
     ("celery_docker_executor", {"docker": {"image": "shop:1"}}, "celery-docker"),
     ("celery_k8s_job", {"broker": "redis://redis", "job_wait_timeout": 60.0}, "celery-k8s"),
     ("celery_k8s_job_executor", None, "celery-k8s"),
+    ("celery_k8s", {"job_image": "shop:1"}, "celery-k8s"),
 ]
 MODULES = {
     "docker": "dagster_docker",
@@ -88,6 +89,7 @@ def test_dask(executor, kind, options):
     pytest.importorskip("dagster_dask", reason="make test-dask")
 
     assert "dask" == executor("mine", mine={kind: options}).name
+    assert "dask" == executor({kind: options}).name
 
 
 @pytest.mark.parametrize("kind", ["in_process", "multiprocess"])
@@ -132,6 +134,13 @@ def test_a_package_that_is_not_installed(executor, monkeypatch):
 
     with pytest.raises(OrchestrationError, match=r"mine\.celery_k8s_job: .*`pip install dagster-c"):
         executor("mine", mine={"celery_k8s_job": {}})
+
+
+def test_a_kind_in_another_spelling_needs_no_entry(executor):
+    """kedro-dagster's names of kinds may stand in a job as well."""
+    pytest.importorskip("dagster_celery_k8s", reason="pip install 'kedro-dagster-pipes[celery]'")
+
+    assert "celery-k8s" == executor("celery_k8s").name
 
 
 def test_an_executor_that_no_job_uses_is_not_imported(executor, monkeypatch):

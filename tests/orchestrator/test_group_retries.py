@@ -1,5 +1,7 @@
 """A group that fails is run again within its step, as `retries` says and never twice the same."""
 
+import random
+import re
 import threading
 import time
 
@@ -497,6 +499,25 @@ def test_pauses():
     assert all(0 <= pause <= 0.01 for pause in full)
     assert all(abs(pause - 0.01 * step) <= 0.01 for step, pause in enumerate(around, 1))
     assert len({*full, *around}) > 1
+
+
+@pytest.mark.parametrize("of_group", [False, True], ids=["file", "group"])
+def test_where_retries_are_said(run, node, of_group):
+    """Every key counts, said of all groups or of one: how often, after what, and which pauses."""
+
+    def pauses(**said):
+        retries = {"delay_s": 0.1, **said}
+        one = {"groups": {"fit": {"nodes": ["fit"], "retries": retries}}, "retries": 0}
+        content = one if of_group else {"retries": retries}
+        done = run([node("fit", [], ["model"])], {"fit": plays(code=3)}, **content)
+        return re.findall(r"tried again in ([\d.]+) s", "\n".join(done.logged))
+
+    assert ["0.1"] == pauses()
+    assert ["0.2", "0.2"] == pauses(max_retries=2, delay_s=0.2)
+    assert ["0.1", "0.2"] == pauses(max_retries=2, backoff="linear")
+    assert [] == pauses(on=["node"])
+    random.seed(1)  # else the pauses of chance might all be 0.1
+    assert {"0.0", "0.1"} == set(pauses(max_retries=6, jitter="full"))
 
 
 def test_a_pause_ends_when_the_step_is_cancelled():

@@ -48,8 +48,8 @@ def test_pipelines_that_load_alone_come_first(index, alone, nodes, expected):
 def told(project, node, assets_of):
     """Run nodes `a` and `b` of a project; return what the worker of each group was told."""
 
-    def run(orchestration, **alone):
-        opened = project(node("a", [], ["x"]), node("b", ["x"], ["y"]))
+    def run(orchestration, memory=(), **alone):
+        opened = project(node("a", [], ["x"]), node("b", ["x"], ["y"]), memory=memory)
         pipelines = [
             msgspec.structs.replace(each, loads_alone=alone.get(each.name))
             for each in opened.manifest.pipelines
@@ -79,6 +79,19 @@ def test_runner_of_a_group(told):
     assert ("thread", False) == (threaded["runner"], threaded["is_async"])
     assert ("sequential", True) == (asynchronous["runner"], asynchronous["is_async"])
     assert ("sequential", False) == (plain["runner"], plain["is_async"])
+
+
+def test_what_the_file_says_of_all_workers(told):
+    """Where data is staged, with what it is pickled, and what happens if the project has changed."""
+    store = {"url": "s3://bucket/staged/", "backend": "cloudpickle"}
+    staged = {"memory_datasets": "stage"}
+    said = told({**staged, "store": store, "on_drift": "warn"}, memory=["x"])["a"]
+    plain = told(staged, memory=["x"])["a"]
+
+    assert said["staged"]["x"].startswith("s3://bucket/staged/")
+    assert plain["staged"]["x"].startswith(".kedro-pipes/staging/")
+    assert ("cloudpickle", "warn") == (said["staging_backend"], said["on_drift"])
+    assert ("pickle", "refuse") == (plain["staging_backend"], plain["on_drift"])
 
 
 @pytest.mark.parametrize(("alone", "expected"), [(False, True), (True, False), (None, False)])

@@ -103,7 +103,7 @@ def assets_of_job(definitions, name):
         ({"from_inputs": ["model"]}, ["announce"]),
         ({"to_outputs": ["table"]}, ["table"]),
         ({"node_namespaces": ["lamps", "sofas"]}, ["lonely", "model"]),
-        ({"node_names": ["announce"]}, ["announce"]),
+        ({"node_namespace": "lamps"}, ["lonely"]),
     ],
     ids=str,
 )
@@ -248,6 +248,7 @@ def test_settings_are_shown_in_the_launchpad(define):
         ({"max_concurrent": -1}, "max_concurrent", "at least 0"),
         ({"schedule": "nightly"}, "schedule", "no schedule"),
         ({"retries": {"run": -1}}, "retries.run", "at least 0"),
+        ({"retries": {"step": -1}}, "retries.step", "at least 0"),
         ({"retries": {"step": {"backoff": "linear"}}}, "retries.step", "`delay_s`"),
         ({"retries": {"step": {"on": ["timeout"]}}}, "retries.step.on", "any failure"),
         ({"hooks": ["dagster:job"]}, "hooks.0", "expected a HookDefinition"),

@@ -119,8 +119,17 @@ def test_in_place(run):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "dagster.yml: no job names")
         lines = run({}, loggers=[{"handlers": [FILE]}])
+        loud = {
+            "handlers": [{**FILE, "mode": "w", "formatter": "loud", "filters": ["greetings"]}],
+            "formatters": {"loud": {"class": f"{__name__}.Shouting", "mark": "!"}},
+            "filters": {"greetings": {"class": f"{__name__}.Only", "word": "hello"}},
+        }
+        shouted = run({}, loggers=[loud])
+        silent = run({}, loggers=[{**loud, "log_level": "ERROR"}])
 
     assert any(" - j_logger_0 - " in line for line in lines)
+    assert ["HELLO FROM MAKE!"] == [line[-16:] for line in shouted]
+    assert [] == silent
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Partitions of dagster.yml: what they define, and how wrong entries are refused."""
 
+from datetime import datetime, timezone
+
 import dagster as dg
 import pytest
 from dagster_kedro import build_definitions
@@ -43,6 +45,21 @@ def test_definitions(project, node, entry, expected):
     (definition,) = {spec.partitions_def for spec in specs_of(build_definitions(made))}
     keys = definition.get_partition_keys(dynamic_partitions_store=instance)
     assert expected == (len(keys), keys[0], keys[-1])
+
+
+@pytest.mark.parametrize(
+    ("offset", "last"), [(0, "2013-01-04"), (1, "2013-01-05"), (-1, "2013-01-03")]
+)
+def test_end_offset(project, node, offset, last):
+    """The day that is running has a key, or the one that is just over has none yet."""
+    days = {"type": "daily", "start": "2013-01-01", "datasets": ["totals"], "end_offset": offset}
+    made = project(
+        node("sum_up", ["orders"], ["totals"]), orchestration={"partitions": {"days": days}}
+    )
+    (definition,) = {spec.partitions_def for spec in specs_of(build_definitions(made))}
+    noon = datetime(2013, 1, 5, 12, tzinfo=timezone.utc)
+
+    assert last == definition.get_partition_keys(current_time=noon)[-1]
 
 
 def specs_of(definitions):

@@ -57,18 +57,20 @@ def read(schedule):
     return read_orchestration({"schedules": {"s": entry}}).schedules["s"]
 
 
-def test_everything_that_a_schedule_says(define):
-    """Each key reaches Dagster; the schedule has its job's name."""
+@pytest.mark.parametrize("in_place", [True, False])
+def test_everything_that_a_schedule_says(define, in_place):
+    """Each key reaches Dagster, in place or by name; the schedule has its job's name."""
+    nightly = {
+        "cron_schedule": "0 3 * * *",
+        "execution_timezone": BERLIN,
+        "description": "At night.",
+        "default_status": "running",
+        "tags": {"by": "clock"},
+        "metadata": {"owner": "sales"},
+    }
     schedule = define(
-        {"sales": {"schedule": "nightly"}},
-        nightly={
-            "cron_schedule": "0 3 * * *",
-            "execution_timezone": BERLIN,
-            "description": "At night.",
-            "default_status": "running",
-            "tags": {"by": "clock"},
-            "metadata": {"owner": "sales"},
-        },
+        {"sales": {"schedule": nightly if in_place else "nightly"}},
+        **({} if in_place else {"nightly": nightly}),
     )["sales_schedule"]
 
     assert ("0 3 * * *", BERLIN, "At night.") == (
@@ -189,3 +191,30 @@ def test_two_dimensions():
     assert ["2024-04-01|north", "2024-04-01|south"] == tick({}, both)
     assert 8 == len(tick({"partition": "all"}, both))
     assert ["2024-03-30|south"] == tick({"partition": {"key": "2024-03-30|south"}}, both)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize(
+    ("partition", "expected"),
+    [("latest", ["south"]), ("all", ["north", "south"]), ({"key": "north"}, ["north"])],
+    ids=str,
+)
+def test_partitions_of_a_loaded_schedule(project, node, in_place, partition, expected):
+    """What `partition` says holds for the job's own partitions, in place or by name."""
+    entry = {"cron_schedule": "0 3 * * *", "partition": partition}
+    shops = {"type": "static", "keys": ["north", "south"], "pipelines": ["__default__"]}
+    content = {
+        "jobs": {"j": {"schedule": entry if in_place else "s"}},
+        "partitions": {"shops": shops},
+    }
+    if not in_place:
+        content["schedules"] = {"s": entry}
+    definitions = build_definitions(project(node("make", [], ["table"]), orchestration=content))
+    repository = definitions.get_repository_def()
+    noon = datetime(2024, 4, 2, 12, tzinfo=ZoneInfo("UTC"))
+    with dg.build_schedule_context(
+        repository_def=repository, scheduled_execution_time=noon
+    ) as context:
+        requests = repository.get_schedule_def("j_schedule").evaluate_tick(context).run_requests
+
+    assert expected == [request.partition_key for request in requests]

@@ -95,6 +95,23 @@ def watch(shop):
     return watching
 
 
+@pytest.mark.parametrize(
+    "said", [{"type": "files", "uri": "in"}, {"type": "run_status", "after": "counting"}], ids=str
+)
+def test_everything_that_both_kinds_say(shop, said):
+    """Job, description, interval and status are seen on the sensor in Dagster."""
+    told = {"description": "Early.", "interval_s": 90, "default_status": "running"}
+    sensors = {"arrivals": {**said, "job": "__default__", **told}}
+    sensor = build_definitions(shop(sensors)).get_repository_def().get_sensor_def("arrivals")
+
+    assert ("Early.", 90, "RUNNING", ["__default__"]) == (
+        sensor.description,
+        sensor.minimum_interval_seconds,
+        sensor.default_status.value,
+        [target.job_name for target in sensor.targets],
+    )
+
+
 def files_of(requests):
     return [request.tags["kedro/file"].rpartition("/")[2] for request in requests]
 

@@ -15,10 +15,13 @@ class _Sensor(
     job: str
     """The job that it launches: one under `jobs`, or a registered pipeline."""
     description: str | None = None
+    """Shown with the sensor in Dagster."""
     default_status: Status = "stopped"
+    """Whether it is on from the start; a person may change that in the web interface."""
     interval_s: int | None = None
     """Seconds between two looks. Default: Dagster's."""
     tags: dict[str, str] = {}
+    """Of the runs that it launches."""
 
 
 class FileSensor(_Sensor, frozen=True, kw_only=True, tag="files"):
@@ -39,7 +42,8 @@ class FileSensor(_Sensor, frozen=True, kw_only=True, tag="files"):
     """A dynamic entry under `partitions` to which the stem of each file's name is added, and of
     which a run is launched."""
     min_age_s: float = 0
-    """Files younger than this are left for the next look, because they may still be written."""
+    """Files younger than this many seconds are left for the next look, because they may still be
+    written."""
     max_runs_per_tick: int = 100
     """Runs that one look launches; what is left waits for the next one."""
 
@@ -50,15 +54,17 @@ class RunStatusSensor(_Sensor, frozen=True, kw_only=True, tag="run_status"):
     after: str
     """The job that is watched."""
     status: Literal["success", "failure", "canceled", "started"] = "success"
+    """How the watched run has to end; `started` does not wait for its end."""
 
 
 AnySensor = FileSensor | RunStatusSensor
 
 
 class OnCron(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`automation: {on_cron: …}`: once a period, as soon as the inputs are of that period."""
+    """`automation:` once a period, as soon as the inputs are of that period."""
 
     on_cron: str
+    """When a period ends and the next one begins, in five fields: `0 6 * * *`."""
     timezone: str | None = None
     """Such as `Europe/Berlin`. Default: UTC."""
 
@@ -67,12 +73,17 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`freshness:` how old an asset may become: within a window, or by a deadline."""
 
     fail_after_s: float | None = None
+    """Seconds since the last materialization, at least 60, after which the asset counts as failed.
+    Either this or `deadline_cron`."""
     warn_after_s: float | None = None
+    """Seconds after which there is a warning, fewer than `fail_after_s`. Default: none."""
     deadline_cron: str | None = None
-    """When it has to be there."""
+    """When it has to be there, in five fields: `0 9 * * *`."""
     lower_bound_s: float | None = None
-    """With `deadline_cron`: how long before the deadline it counts as fresh."""
+    """Required with `deadline_cron`: seconds, at least 60, before each deadline from which on a
+    materialization counts for it."""
     timezone: str | None = None
+    """Of `deadline_cron`, such as `Europe/Berlin`. Default: UTC."""
 
 
 class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,14 +96,21 @@ class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     owners: list[str] = []
     """E-mail addresses, or `team:name`."""
     group_name: str | None = None
-    """`/` makes a hierarchy; `{namespace}` and `{pipeline}` stand for those of the node."""
+    """Group in Dagster's asset graph. `/` makes a hierarchy; `{namespace}` and `{pipeline}` stand
+    for those of the node."""
     tags: dict[str, str] = {}
+    """Besides those of the node."""
     kinds: list[str] = []
+    """Besides those of the dataset's type; an asset has ten at most."""
     description: str | None = None
+    """Shown instead of the one that is made from the node and the catalog."""
     metadata: dict[str, Any] = {}
+    """Shown with the asset besides what the manifest says of it."""
     freshness: Freshness | None = None
+    """How old the asset may become: within a window, or by a deadline."""
     automation: str | OnCron | None = None
-    """`eager`, `on_missing`, `{on_cron: <cron>}`, or `module:name` of a condition."""
+    """When Dagster makes it by itself: `eager`, `on_missing`, `{on_cron: <cron>}`, or
+    `module:name` of a condition. See `automation_sensor`."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,10 +123,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What tells one version from another: the etag, or size and time, or a hash of the bytes.
     `auto` takes the etag where the storage has one, else size and time."""
     cron_schedule: str | None = None
-    """When the observation job runs by itself."""
+    """When the observation job runs by itself, in five fields. Default: by hand only."""
     execution_timezone: str | None = None
-    """Such as `Europe/Berlin`. Default: UTC."""
+    """Of `cron_schedule`, such as `Europe/Berlin`. Default: UTC."""
     default_status: Status = "stopped"
-    """Of the schedule."""
+    """Whether the schedule is on from the start."""
     storage_options: dict[str, Any] = {}
     """Of fsspec; `{env: NAME}` stands for a variable of the orchestrator's environment."""

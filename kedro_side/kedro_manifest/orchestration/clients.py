@@ -34,6 +34,8 @@ class _Client(
     rename={"chosen_for": "for"},
 ):
     chosen_for: ChosenFor = ChosenFor()
+    """The nodes that it runs, unless their group names another client. Default: those of groups
+    and jobs that name it."""
     timeout_s: Timeout | None = None
     """Seconds after which a worker is stopped and its group fails."""
 
@@ -70,11 +72,11 @@ class Concurrency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`concurrency:` how many workers run at a time."""
 
     max_concurrent: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """In one step; 0 for as many as there are processors."""
+    """Workers at a time in one step; 0 for as many as there are processors."""
     tags: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}
-    """Limits in one step, for the groups that hold a node of a tag."""
+    """Groups at a time in one step that hold a node of a tag, by the Kedro tag."""
     pool: str | None = None
-    """Dagster's concurrency pool of the steps."""
+    """Dagster's concurrency pool of the steps, whose limit holds over all runs."""
 
 
 def refuse_planned_types(clients: Any) -> None:

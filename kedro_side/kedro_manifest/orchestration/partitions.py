@@ -40,12 +40,14 @@ class _Partitions(
 
 class _TimePartitions(_Partitions, frozen=True, kw_only=True):
     start: str
-    """First key."""
+    """First key, written as `key_format` says."""
     end: str | None = None
     """First key that is not there any more. Default: there is a key for each that is over."""
     timezone: str | None = None
+    """In which days begin, such as `Europe/Berlin`. Default: UTC."""
     key_format: str | None = None
-    """Of `strftime`. Default: `%Y-%m-%d`, for hours `%Y-%m-%d-%H:%M`."""
+    """Of `strftime`, as fine as the partitions are. Default: `%Y-%m-%d`, for hours
+    `%Y-%m-%d-%H:%M`."""
     end_offset: int = 0
     """Keys more, or fewer, than those that are over: 1 adds the one that is running."""
 
@@ -70,6 +72,7 @@ class StaticPartitions(_Partitions, frozen=True, kw_only=True, tag="static"):
     """A fixed list."""
 
     keys: list[str]
+    """The keys, in their order."""
 
 
 class DynamicPartitions(_Partitions, frozen=True, kw_only=True, tag="dynamic"):

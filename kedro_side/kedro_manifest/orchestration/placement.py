@@ -19,21 +19,28 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`grouping:` which nodes share a process where nothing else is said."""
 
     strategy: Strategy = "node"
+    """What nodes of one group have in common: nothing, each is alone (`node`); the outermost
+    namespace; a tag that begins with `tag_prefix`; or the smallest registered pipeline."""
     tag_prefix: str = "group."
+    """Beginning of the tags that name groups, for `strategy: tag`."""
     on_cycle: OnCycle = "widen"
+    """Of groups that would wait for each other: make one of them, with a warning (`widen`), or
+    refuse to load."""
 
 
 class GroupSettings(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`groups.<name>:` nodes that share a process, and how that process is run."""
 
     client: str | None = None
-    """Name of the client, of those under `clients`, that runs the group."""
+    """Name of the client, of those under `clients`, that runs the group. Default: the one that is
+    `for` its nodes."""
     env: dict[str, str] = msgspec.field(default_factory=dict)
-    """Environment variables of its worker."""
+    """Environment variables of its worker, over those of the client."""
     timeout_s: Timeout | None = None
     """Seconds after which its worker is stopped and the group fails."""
     retries: Retries | Times | None = None
-    """How often the group is run again within its step."""
+    """How often the group is run again within its step; a number alone is `max_retries`. Default:
+    `retries` of the file."""
     runner: Literal["sequential", "thread"] = "sequential"
     """Kedro's runner inside the worker."""
     is_async: bool = False

@@ -29,9 +29,14 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Retries of a group within its step, or of a step."""
 
     max_retries: Times = 1
+    """How often, after the first time."""
     delay_s: Annotated[float, msgspec.Meta(ge=0)] = 0
+    """Seconds before the next try."""
     backoff: Backoff = "constant"
+    """Whether each pause is as long as the first, longer by `delay_s`, or about twice as long as
+    the one before."""
     jitter: Jitter = "none"
+    """What chance makes of each pause: nothing, anything up to it, or `delay_s` more or less."""
     on: tuple[FailureKind, ...] = (
         "node",
         "exited",
@@ -40,7 +45,8 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         "not_started",
         "channel",
     )
-    """Failures of a group that are worth another try; a step is tried again after any."""
+    """Failures of a group that are worth another try. Not for a step, which Dagster tries again
+    after any."""
 
 
 NEVER = Retries(max_retries=0)

@@ -28,19 +28,26 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether each registered pipeline gets a job of its own besides those under `jobs`."""
     schedules: dict[str, Schedule] = {}
     executors: dict[str, Executor] = {}
-    """Dagster's executors by a name of one's own: `{local: {multiprocess: {max_concurrent: 2}}}`."""
+    """Dagster's executors by a name of one's own, each of one kind with Dagster's own options:
+    `{local: {multiprocess: {max_concurrent: 2}}}`. The names that end with `_executor`, and
+    `celery_k8s`, are other spellings."""
     loggers: dict[str, Logger] = {}
+    """What a job's runs log, written by handlers of `logging`, by a name of one's own."""
     clients: dict[str, AnyClient] = {}
     """Where workers run, by a name of one's own; the one named `default` runs what no other does."""
     concurrency: Concurrency = Concurrency()
     step_per: Literal["selection", "group"] = "selection"
     """Whether all selected nodes are one step of Dagster, or each group is a step of its own."""
     retries: Retries | Times | None = None
-    """Of every group within its step, unless the group says otherwise."""
+    """How often a group that fails is run again within its step, unless the group says otherwise.
+    A number alone is `max_retries`. Default: never."""
     timeout_s: Timeout | None = None
-    """Of every group, unless the group or its client says otherwise."""
+    """Seconds after which the worker of any group is stopped and the group fails, unless the group
+    or its client says otherwise. Default: never."""
     partitions: dict[str, AnyPartitions] = {}
+    """Slices of data, of which a run makes one or a range, by a name of one's own."""
     sensors: dict[str, AnySensor] = {}
+    """What launches jobs besides the clock: files that appear or change, and runs of other jobs."""
     assets: dict[str, AssetSettings] = {}
     automation_sensor: Status = "stopped"
     """Whether the sensor that acts on `assets.*.automation` runs from the start."""
@@ -48,10 +55,13 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     grouping: Grouping = Grouping()
     groups: dict[str, GroupSettings] = {}
     memory_datasets: MemoryPolicy | dict[str, MemoryPolicy] = "group"
-    """For all, or by dataset name; `*` stands for anything, the most specific name counts."""
+    """Whether in-memory data keeps its nodes in one process (`group`), or is pickled to cross from
+    one to another (`stage`). For all, or by dataset name; `*` stands for anything, the most
+    specific name counts."""
     store: Store = Store()
     on_drift: OnDrift = "refuse"
-    """What a worker does whose project no longer matches the manifest."""
+    """What a worker does whose project no longer matches the manifest: fail before any node runs,
+    or warn in the log and run."""
     dev: dict[str, Any] = {}
     """Of old files of kedro-dagster. `dagster dev` takes these as options, and `kedro pipes check`
     says so; nothing else reads them."""

@@ -32,10 +32,15 @@ def respell(raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def executor_kind(name: str) -> str:
+    """Return our name of a kind of executor, whichever name it was given."""
+    return _EXECUTORS.get(name, name)
+
+
 def _respell_executor(executor: Any) -> Any:
     if not isinstance(executor, Mapping):
         return executor
-    return {_EXECUTORS.get(kind, kind): options for kind, options in executor.items()}
+    return {executor_kind(kind): options for kind, options in executor.items()}
 
 
 def _respell_job(job: Any) -> Any:
