@@ -91,3 +91,36 @@ def test_automate(example, tmp_path):
         "observe_inputs_schedule",
         "automation",
     } == found
+
+
+def described(example, content):
+    """Return the example's manifest with another `dagster.yml`."""
+    return msgspec.structs.replace(read_manifest(example / "manifest.json"), orchestration=content)
+
+
+def test_group_nodes(example):
+    """Every `dagster.yml` on the page fits the example; one groups nodes that have to widen."""
+    warned = []
+    for snippet in snippets("group-nodes.md", "yaml"):
+        found = check_manifest(described(example, yaml.safe_load(snippet)))
+        assert [] == [each for each in found if each.severity == "error"]
+        warned += [each.message for each in found if each.place == "dagster.yml: grouping"]
+
+    (widened,) = warned
+    assert widened.startswith("Groups became one: group 'ends'")
+
+
+def test_jobs_and_schedules(example, tmp_path):
+    """The snippets of the page make one file, whose jobs and schedules can be loaded."""
+    content = {}
+    for snippet in snippets("jobs-and-schedules.md", "yaml"):
+        for room, entries in yaml.safe_load(snippet).items():
+            content[room] = content.get(room, {}) | entries
+    write_manifest(described(example, content), tmp_path / "manifest.json")
+    definitions = build_definitions(KedroProject(tmp_path))
+    dg.Definitions.validate_loadable(definitions)
+
+    assert {"ingest", "cautious", "boosting__training", "linear__training"} <= {
+        job.name for job in definitions.jobs
+    }
+    assert ["cautious_schedule"] == [schedule.name for schedule in definitions.schedules]

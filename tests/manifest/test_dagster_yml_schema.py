@@ -8,7 +8,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from kedro_manifest.orchestration.schema import dagster_yml_schema
+from kedro_manifest.orchestration.docstrings import describe_fields, describe_struct
+from kedro_manifest.orchestration.root import Orchestration
+from kedro_manifest.orchestration.schema import dagster_yml_schema, structs_of
+from kedro_manifest.orchestration.shapes import keys_of
 
 REPOSITORY = Path(__file__).parents[2]
 PUBLISHED = REPOSITORY / "docs/reference/dagster.schema.json"
@@ -55,12 +58,27 @@ def test_keys_have_their_texts():
     """An editor shows what a key is for, with a struct's inherited keys as well."""
     entries = dagster_yml_schema()["$defs"]
 
+    pipeline = entries["Job"]["properties"]["pipeline"]["description"]
     assert (
-        "A registered pipeline, or the filters of `kedro run`."
-        == (entries["Job"]["properties"]["pipeline"]["description"])
+        "A registered pipeline, or the filters of `kedro run`. Default: all of `__default__`."
+        == (pipeline)
     )
-    assert "First key." == entries["DailyPartitions"]["properties"]["start"]["description"]
+    start = entries["DailyPartitions"]["properties"]["start"]["description"]
+    assert "First key, written as `key_format` says." == start
     assert entries["Job"]["description"].startswith("`jobs.<name>:` ")
+
+
+def test_every_key_has_a_text():
+    """No row of the reference page is without one, and no key in an editor."""
+    silent = [
+        f"{struct.__name__}.{key}"
+        for struct in structs_of(Orchestration)
+        for key in keys_of(struct)
+        if not describe_fields(struct).get(key)
+    ]
+    unnamed = [each.__name__ for each in structs_of(Orchestration) if not describe_struct(each)]
+
+    assert ([], []) == (silent, unnamed)
 
 
 def test_reference_page_is_current():

@@ -98,6 +98,8 @@ def assets_of_job(definitions, name):
         ("training", ["announce", "model"]),
         ({"pipeline_name": "training", "node_names": ["fit"]}, ["model"]),
         ({"pipeline_names": ["training", "__default__"], "tags": ["daily"]}, ["table"]),
+        ({"pipeline_name": "training"}, ["announce", "model"]),
+        ({"pipeline_names": ["training"]}, ["announce", "model"]),
         ({"from_nodes": ["fit"]}, ["announce", "model"]),
         ({"to_nodes": ["fit"]}, ["model", "table"]),
         ({"from_inputs": ["model"]}, ["announce"]),

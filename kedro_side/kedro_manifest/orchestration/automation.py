@@ -107,7 +107,6 @@ class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     metadata: dict[str, Any] = {}
     """Shown with the asset besides what the manifest says of it."""
     freshness: Freshness | None = None
-    """How old the asset may become: within a window, or by a deadline."""
     automation: str | OnCron | None = None
     """When Dagster makes it by itself: `eager`, `on_missing`, `{on_cron: <cron>}`, or
     `module:name` of a condition. See `automation_sensor`."""

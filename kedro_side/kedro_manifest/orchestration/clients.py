@@ -37,7 +37,8 @@ class _Client(
     """The nodes that it runs, unless their group names another client. Default: those of groups
     and jobs that name it."""
     timeout_s: Timeout | None = None
-    """Seconds after which a worker is stopped and its group fails."""
+    """Seconds after which a worker is stopped and its group fails, unless the group says otherwise.
+    Default: what the file says."""
 
 
 class SubprocessClient(_Client, frozen=True, kw_only=True, tag="subprocess"):

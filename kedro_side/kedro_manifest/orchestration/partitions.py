@@ -44,7 +44,7 @@ class _TimePartitions(_Partitions, frozen=True, kw_only=True):
     end: str | None = None
     """First key that is not there any more. Default: there is a key for each that is over."""
     timezone: str | None = None
-    """In which days begin, such as `Europe/Berlin`. Default: UTC."""
+    """Of the keys, such as `Europe/Berlin`. Default: UTC."""
     key_format: str | None = None
     """Of `strftime`, as fine as the partitions are. Default: `%Y-%m-%d`, for hours
     `%Y-%m-%d-%H:%M`."""

@@ -37,7 +37,8 @@ class GroupSettings(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fie
     env: dict[str, str] = msgspec.field(default_factory=dict)
     """Environment variables of its worker, over those of the client."""
     timeout_s: Timeout | None = None
-    """Seconds after which its worker is stopped and the group fails."""
+    """Seconds after which its worker is stopped and the group fails. Default: what its client says,
+    else the file."""
     retries: Retries | Times | None = None
     """How often the group is run again within its step; a number alone is `max_retries`. Default:
     `retries` of the file."""
@@ -61,4 +62,4 @@ class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: str = ".kedro-pipes/staging"
     """An fsspec URL; a plain path is relative to the project."""
     backend: str = "pickle"
-    """Module with `dump` and `load`, such as `cloudpickle`."""
+    """Module with `dumps` and `loads` that pickles it, such as `cloudpickle`."""

@@ -1,0 +1,48 @@
+"""What the how-to pages show of a `dagster.yml`, read as the exporter reads a project's own."""
+
+import re
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro_manifest.orchestration.root import read_orchestration
+from kedro_pipes.orchestration_file import find_ineffective, make_public, read_file
+
+PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
+OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "type: dagster_kedro.")
+"""How a snippet begins that is no `dagster.yml`."""
+FENCED = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SNIPPETS = [
+    pytest.param(snippet, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, snippet in enumerate(FENCED.findall(page.read_text(encoding="utf-8")))
+    if not snippet.startswith(OF_OTHER_FILES)
+]
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_snippets(tmp_path, snippet):
+    """Every key is there, every value is of its type, and nothing is left out as a secret."""
+    for environment in ("base", "local"):
+        (tmp_path / environment).mkdir()
+    (tmp_path / "base/dagster.yml").write_text(snippet)
+    loader = OmegaConfigLoader(str(tmp_path), base_env="base", default_run_env="local")
+    content = read_file(loader)
+    public = make_public(content)
+
+    assert content
+    assert read_orchestration(public)
+    assert [] == list(find_ineffective(content, public))
+
+
+def test_pages_with_snippets():
+    """The expression above finds them."""
+    found = {str(snippet.id).rpartition("-")[0] for snippet in SNIPPETS}
+
+    assert {
+        "automate",
+        "group-nodes",
+        "jobs-and-schedules",
+        "partition-data",
+        "place-workers",
+    } <= found
