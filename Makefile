@@ -14,7 +14,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask bench conformance-table reference screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-keys bench conformance-table reference screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,6 +89,9 @@ test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment 
 	@test -x .venv/dask/bin/python || $(PYTHON) -m venv .venv/dask
 	@.venv/dask/bin/python -m pip install $(PIP_FLAGS) -e '.[dagster,dask,dev]'
 	@touch $@
+
+test-keys: environments ## Drop each key of dagster.yml, and see that the test of its effect fails
+	@$(DAGSTER)/python tools/drop_each_key.py
 
 bench: environments ## Measure, as ratios in one run
 	@$(DAGSTER)/python tests/benchmarks/planning.py

@@ -128,7 +128,8 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{SENSORS}test_the_file_is_a_parameter": "parameter",
         f"{SENSORS}test_each_file_is_a_partition": "partition",
         f"{SENSORS}test_files_that_are_being_written": "min_age_s",
-        f"{SENSORS}test_a_job_follows_a_job": "after status tags",
+        f"{SENSORS}test_the_status_that_is_waited_for": "after status",
+        f"{SENSORS}test_a_job_follows_a_job": "tags",
     },
     "assets.*": {
         f"{ASSETS}test_everything_that_can_be_said": "owners group_name tags kinds description "

@@ -625,6 +625,30 @@ def test_a_job_follows_a_job(two_jobs, status, fail):
     assert {"by": "sensor", "kedro/after_run": first.run_id} == dict(request.tags)
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"), [("success", [0]), ("failure", [1]), ("started", [0, 1])]
+)
+def test_the_status_that_is_waited_for(two_jobs, status, expected):
+    """Of a run that succeeds and one that fails, the sensor follows those with its status."""
+    repository = two_jobs(status=status)
+    sensor, load = repository.get_sensor_def("then"), repository.get_job("load")
+    with dg.instance_for_test() as instance:
+
+        def tick(cursor=None):
+            return sensor.evaluate_tick(
+                dg.build_sensor_context(instance, cursor=cursor, repository_def=repository)
+            )
+
+        cursor, runs, followed = tick().cursor, [], []
+        for options in ({}, {"fail": True, "tags": {"fail": "yes"}}):
+            runs.append(run(load, instance, **options).run_id)
+            done = tick(cursor)
+            cursor = done.cursor or cursor
+            followed += [request.run_key for request in done.run_requests or ()]
+
+    assert [runs[number] for number in expected] == followed
+
+
 def test_a_follow_up_of_the_same_partition(two_jobs):
     """After a run of a partition comes that partition of the follow-up."""
     days = dg.DailyPartitionsDefinition("2026-01-01")
