@@ -59,10 +59,7 @@ def test_keys_have_their_texts():
     entries = dagster_yml_schema()["$defs"]
 
     pipeline = entries["Job"]["properties"]["pipeline"]["description"]
-    assert (
-        "A registered pipeline, or the filters of `kedro run`. Default: all of `__default__`."
-        == (pipeline)
-    )
+    assert pipeline.startswith("A registered pipeline, or the filters of `kedro run`.")
     start = entries["DailyPartitions"]["properties"]["start"]["description"]
     assert "First key, written as `key_format` says." == start
     assert entries["Job"]["description"].startswith("`jobs.<name>:` ")
