@@ -36,6 +36,37 @@ class PipelineGraph:
         """Position of each node in a topological order; ties are broken by name."""
         return {name: index for index, name in enumerate(sort_topologically(self.predecessors))}
 
+    @cached_property
+    def loaders(self) -> dict[str, set[str]]:
+        """The nodes that load what a node confirms, by the node that does.
+
+        They belong to each of its registered pipelines, those without any loader aside; where no
+        loader does, all of them count.
+        """
+        readers: dict[str, set[str]] = {}
+        for node in self.nodes.values():
+            for dataset in inputs_of(node):
+                readers.setdefault(dataset, set()).add(node.name)
+        return {
+            node.name: set().union(
+                *(
+                    self._loaders_with(node.name, readers.get(strip_transcoding(dataset), set()))
+                    for dataset in node.confirms
+                )
+            )
+            for node in self.nodes.values()
+            if node.confirms
+        }
+
+    def _loaders_with(self, confirmer: str, readers: set[str]) -> set[str]:
+        of_pipelines = [
+            readers.intersection(pipeline.nodes)
+            for pipeline in self.manifest.pipelines
+            if confirmer in pipeline.nodes
+        ]
+        some = [loading for loading in of_pipelines if loading]
+        return (set.intersection(*some) if some else set()) or readers
+
     def is_memory(self, dataset: str) -> bool:
         """Tell whether a dataset lives in the memory of one process only."""
         entry = self.datasets.get(dataset)

@@ -84,11 +84,10 @@ def _joined_by_data(
 ) -> dict[str, list[tuple[str, str]]]:
     """Pairs of nodes that must share a process, by the dataset that binds them."""
     joined: dict[str, list[tuple[str, str]]] = {}
-    confirmers = {
-        strip_transcoding(dataset): name
-        for name in sorted(chosen)
-        for dataset in graph.nodes[name].confirms
-    }
+    confirmers: dict[str, list[str]] = {}
+    for name in sorted(chosen):
+        for dataset in graph.nodes[name].confirms:
+            confirmers.setdefault(strip_transcoding(dataset), []).append(name)
     for name in sorted(chosen):
         for dataset in inputs_of(graph.nodes[name]):
             producer = graph.producers.get(dataset)
@@ -97,8 +96,9 @@ def _joined_by_data(
                 joined.setdefault(dataset, []).append((producer, name))
             # A checkpoint confirmed by another process than the one that loaded it
             # would cover partitions that nobody has read.
-            if dataset in confirmers and confirmers[dataset] != name:
-                joined.setdefault(dataset, []).append((confirmers[dataset], name))
+            for confirmer in confirmers.get(dataset, ()):
+                if confirmer != name:
+                    joined.setdefault(dataset, []).append((confirmer, name))
     return joined
 
 

@@ -69,7 +69,8 @@ def needed_nodes(
     """Return the nodes that must run to save `datasets` and to run `nodes`.
 
     A persisted input is loaded; an in-memory one has to be made again in this run, unless an
-    earlier attempt has staged it.
+    earlier attempt has staged it. What a node confirms has to be loaded in this run: confirmed
+    alone, it would cover partitions that nobody has read (`PipelineGraph.loaders`).
 
     Args:
         graph: The nodes and their edges.
@@ -90,6 +91,7 @@ def needed_nodes(
             for dataset in inputs_of(graph.nodes[name])
             if dataset in graph.producers and graph.is_memory(dataset) and dataset not in available
         ]
+        waiting += graph.loaders.get(name, ())
     return needed
 
 

@@ -17,7 +17,9 @@ from kedro_manifest.planning import plan_groups
 from kedro_manifest.selection import needed_nodes
 
 
-def graph_of(nodes: dict[str, tuple[list[str], list[str]]], *, memory=(), confirms=None):
+def graph_of(
+    nodes: dict[str, tuple[list[str], list[str]]], *, memory=(), confirms=None, pipelines=None
+):
     """A graph of `name: (inputs, outputs)`; datasets are files unless in `memory`."""
     names = {name for ends in nodes.values() for end in ends for name in end}
     manifest = Manifest(
@@ -36,6 +38,7 @@ def graph_of(nodes: dict[str, tuple[list[str], list[str]]], *, memory=(), confir
             Dataset(name=name, type="T", kind="memory" if name in memory else "file")
             for name in sorted(names)
         ],
+        pipelines=[Pipeline(name=name, nodes=held) for name, held in (pipelines or {}).items()],
     )
     return PipelineGraph(manifest)
 
@@ -104,6 +107,43 @@ def test_nodes_can_be_asked_for_by_name():
     graph = graph_of({**DIAMOND, "D": (["c"], [])}, memory={"c"})
 
     assert {"C", "D"} == needed_nodes(graph, nodes=["D"])
+
+
+CONFIRMED = {
+    "take": (["parts"], ["x"]),
+    "count": (["parts"], ["n"]),
+    "sum": (["x"], ["y"]),
+    "tell": (["y"], ["told"]),
+}
+PARTS_OF = {"__default__": list(CONFIRMED), "daily": ["take", "sum", "tell"], "told": ["tell"]}
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "expected"),
+    [
+        ({}, {"take", "count", "tell"}),
+        ({"__default__": list(CONFIRMED)}, {"take", "count", "tell"}),
+        (PARTS_OF, {"take", "tell"}),
+        ({"one": ["take", "tell"], "two": ["count", "tell"]}, {"take", "count", "tell"}),
+    ],
+)
+def test_who_confirms_needs_who_loads(pipelines, expected):
+    """Confirmed alone would be what nobody has read; a pipeline without a loader waives it."""
+    graph = graph_of(CONFIRMED, confirms={"tell": ["parts"]}, pipelines=pipelines)
+
+    assert expected == needed_nodes(graph, datasets=["told"])
+    assert {"sum"} == needed_nodes(graph, datasets=["y"])
+
+
+def test_who_confirms_what_it_loads_itself_needs_nobody():
+    """Where others load it too, they are left to themselves only if a pipeline does without."""
+    nodes = {"both": (["parts"], ["x"]), "other": (["parts"], ["y"])}
+    confirms = {"both": ["parts"]}
+    alone = graph_of(nodes, confirms=confirms, pipelines={"a": ["both"], "b": ["both", "other"]})
+    together = graph_of(nodes, confirms=confirms)
+
+    assert {"both"} == needed_nodes(alone, nodes=["both"])
+    assert {"both", "other"} == needed_nodes(together, nodes=["both"])
 
 
 def test_free_inputs_are_what_nobody_writes():
@@ -206,6 +246,21 @@ def test_each_needed_node_runs_once(case):
 
     assert sorted(needed) == sorted(planned)
     assert wanted <= needed
+
+
+@given(random_plans())
+def test_what_is_confirmed_was_loaded_in_the_same_process(case):
+    """A group with a confirmer holds a node that loads what it confirms, if there is one."""
+    graph, needed, _ = case
+    readers: dict[str, set[str]] = {}
+    for name, node in graph.nodes.items():
+        for dataset in inputs_of(node):
+            readers.setdefault(dataset, set()).add(name)
+
+    for group in plan_groups(graph, needed).groups:
+        confirmed = {name for node in group.nodes for name in graph.nodes[node].confirms}
+        for dataset in confirmed & readers.keys():
+            assert readers[dataset] & set(group.nodes), (group, dataset)
 
 
 @given(random_plans())
