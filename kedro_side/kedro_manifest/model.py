@@ -123,5 +123,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parameters: list[Parameter] = []
     parameter_values: bool = True
     """False when the exporter was told to leave the parameters' values out."""
+    runtime_parameters: list[str] = []
+    """Dotted names that only `${runtime_params:NAME}` in the configuration speaks of, sorted: no
+    parameters of the project, but `kedro run --params` takes them."""
     orchestration: dict[str, Any] = {}
     """The resolved `dagster.yml`; empty when the project has none."""

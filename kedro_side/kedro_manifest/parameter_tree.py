@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from kedro_manifest.model import Parameter
+from kedro_manifest.model import Manifest, Parameter
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -20,6 +20,9 @@ class Branch(msgspec.Struct, frozen=True):
     parameter: Parameter
     children: dict[str, Branch]
     """By key, integer keys spelt as text."""
+    runtime_only: bool = False
+    """Whether only `${runtime_params:NAME}` in the configuration speaks of it: anything may be
+    given for it."""
 
 
 def parameter_tree(parameters: Iterable[Parameter]) -> dict[str, Branch]:
@@ -33,6 +36,35 @@ def parameter_tree(parameters: Iterable[Parameter]) -> dict[str, Branch]:
         if parameter.type == "object":
             mappings[parameter.name] = branch
     return tree
+
+
+def settable_tree(manifest: Manifest) -> dict[str, Branch]:
+    """Return the project's parameters, and what else may be given to a run.
+
+    What lies below a parameter that takes anything, or that is no mapping, is no branch of its
+    own.
+    """
+    tree = parameter_tree(manifest.parameters)
+    for name in manifest.runtime_parameters:
+        *above, last = name.split(".")
+        children = _mapping_at(tree, above)
+        if children is not None:
+            leaf = Parameter(name=name, type="other")
+            children.setdefault(last, Branch(leaf, {}, runtime_only=True))
+    return tree
+
+
+def _mapping_at(tree: dict[str, Branch], keys: list[str]) -> dict[str, Branch] | None:
+    """Return what is below some keys, made if need be; None where anything may stand there."""
+    children = tree
+    for number, key in enumerate(keys, start=1):
+        made = Parameter(name=".".join(keys[:number]), type="object")
+        branch = children.setdefault(key, Branch(made, {}, runtime_only=True))
+        takes_anything = not (branch.children or branch.runtime_only)
+        if branch.parameter.type != "object" or takes_anything:
+            return None
+        children = branch.children
+    return children
 
 
 def without_defaults(values: Mapping[str, Any], tree: Mapping[str, Branch]) -> dict[str, Any]:

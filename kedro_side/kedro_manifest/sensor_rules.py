@@ -11,7 +11,7 @@ from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.orchestration.automation import AnySensor, FileSensor, RunStatusSensor
 from kedro_manifest.orchestration.partitions import AnyPartitions, DynamicPartitions
 from kedro_manifest.orchestration.root import Orchestration
-from kedro_manifest.parameter_tree import Branch, parameter_tree
+from kedro_manifest.parameter_tree import Branch, settable_tree
 
 
 def check_sensors(orchestration: Orchestration, graph: PipelineGraph) -> None:
@@ -37,19 +37,20 @@ def parameter_path(place: str, name: str, graph: PipelineGraph) -> list[str]:
     Raises:
         OrchestrationError: The project has no such parameter, or it is of another type.
     """
-    found = {branch.parameter.name: path for path, branch in _leaves(graph)}
+    found = {branch.parameter.name: (path, branch.parameter) for path, branch in _leaves(graph)}
     if name not in found:
         raise OrchestrationError.at(
             place,
             f"the project has no parameter '{name}'",
-            "Add it to parameters.yml; null will do for a value.",
+            "Add it to parameters.yml, where null will do for a value, or use it in the catalog as "
+            f"`${{runtime_params:{name}}}`.",
         )
-    parameter = next(each for each in graph.manifest.parameters if each.name == name)
+    path, parameter = found[name]
     if parameter.type not in {"string", "null", "other"}:
         raise OrchestrationError.at(
             place, f"parameter '{name}' is of type {parameter.type}", "It has to be a text."
         )
-    return found[name]
+    return path
 
 
 def runs_for_each_file(sensor: FileSensor) -> bool:
@@ -59,9 +60,7 @@ def runs_for_each_file(sensor: FileSensor) -> bool:
 
 
 def _leaves(graph: PipelineGraph) -> Iterator[tuple[list[str], Branch]]:
-    waiting: list[tuple[list[str], Mapping[str, Branch]]] = [
-        ([], parameter_tree(graph.manifest.parameters))
-    ]
+    waiting: list[tuple[list[str], Mapping[str, Branch]]] = [([], settable_tree(graph.manifest))]
     while waiting:
         above, branches = waiting.pop()
         for key, branch in branches.items():

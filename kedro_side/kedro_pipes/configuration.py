@@ -5,7 +5,7 @@ Says which folder cannot be read; knows nothing of what the parts mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro_manifest.errors import KedroPipesError
 
 from kedro_pipes.project_loading import first_line
+
+_ENDS = frozenset({".yml", ".yaml", ".json"})
 
 
 class ConfigurationError(KedroPipesError):
@@ -47,6 +49,16 @@ def configuration_folders(loader: Any, env: str | None) -> Iterator[Path]:
     # Both may be the folder itself, in a project without environments.
     folders = dict.fromkeys(source / str(name) for name in names if name is not None)
     yield from (folder for folder in folders if folder.is_dir())
+
+
+def configuration_files(loader: Any, env: str | None, patterns: Iterable[str]) -> list[Path]:
+    """Return the files that a loader reads for some patterns, the environment's last."""
+    found: list[Path] = []
+    for folder in configuration_folders(loader, env):
+        matching = {path for pattern in patterns for path in folder.glob(pattern)}
+        inside = {file for path in matching if path.is_dir() for file in path.rglob("*")}
+        found += sorted(file for file in matching | inside if file.suffix in _ENDS)
+    return found
 
 
 def relative_path(file: Path, folder: Path) -> str:

@@ -49,6 +49,7 @@ from kedro_pipes.project_loading import (
 )
 from kedro_pipes.redaction import redact_text
 from kedro_pipes.registry_probe import probe_registry
+from kedro_pipes.runtime_parameters import find_runtime_parameters
 from kedro_pipes.scrubbing import known_secrets, scrub_manifest
 
 logger = logging.getLogger(__name__)
@@ -170,6 +171,7 @@ def describe_project(
         datasets=_doubt_datasets(datasets, live.pipelines, sources, _backend(orchestration)),
         parameters=describe_parameters(read_config(loader, "parameters"), values=parameter_values),
         parameter_values=parameter_values,
+        runtime_parameters=find_runtime_parameters(loader, live.env),
         orchestration=orchestration,
     )
     public = scrub_manifest(manifest, known_secrets(read_config(loader, "credentials"), catalog))

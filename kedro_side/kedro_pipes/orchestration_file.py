@@ -19,7 +19,7 @@ from kedro_manifest.orchestration.shapes import is_mapping, item_types, keys_of
 
 from kedro_pipes.configuration import (
     ConfigurationError,
-    configuration_folders,
+    configuration_files,
     read_config,
     relative_path,
 )
@@ -29,7 +29,6 @@ FILE = "dagster.yml"
 PATTERNS = ["dagster*", "dagster*/**", "**/dagster*"]
 """Where the config loader finds the file, in the way of Kedro's own patterns."""
 
-_ENDS = frozenset({".yml", ".yaml", ".json"})
 _WRITTEN_KEYS: dict[Any, str] = {True: "on", False: "off"}
 """YAML takes these words for truth values, and `retries` has a key `on`."""
 
@@ -128,7 +127,10 @@ def locate(place: str, loader: Any, env: str | None, project: Path) -> str:
         env: Kedro environment.
         project: Files below it are named as seen from there.
     """
-    found = [(*_find_line(file, place), file) for file in _files(loader, env)]
+    patterns = (getattr(loader, "config_patterns", None) or {}).get("dagster", PATTERNS)
+    found = [
+        (*_find_line(file, place), file) for file in configuration_files(loader, env, patterns)
+    ]
     # The environment's file comes last, and its entry is the one that counts.
     best = max(range(len(found)), key=lambda index: (found[index][0], index), default=None)
     if best is None:
@@ -171,16 +173,6 @@ def _left_out(keys: tuple[str, ...]) -> Ineffective:
         cure = "Write `{env: NAME}` as its value, with the variable that Dagster's side has it in."
     reason = "looks like a secret and is not exported"
     return Ineffective(place=".".join(keys), reason=reason, cure=cure)
-
-
-def _files(loader: Any, env: str | None) -> list[Path]:
-    patterns = (getattr(loader, "config_patterns", None) or {}).get("dagster", PATTERNS)
-    found: list[Path] = []
-    for folder in configuration_folders(loader, env):
-        matching = {path for pattern in patterns for path in folder.glob(pattern)}
-        inside = {file for path in matching if path.is_dir() for file in path.rglob("*")}
-        found += sorted(file for file in matching | inside if file.suffix in _ENDS)
-    return found
 
 
 def _find_line(file: Path, place: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.clients import DEFAULT_CLIENT, AnyClient
 from kedro_manifest.orchestration.root import orchestration_of
-from kedro_manifest.parameter_tree import Branch, parameter_tree, without_defaults
+from kedro_manifest.parameter_tree import Branch, settable_tree, without_defaults
 
 from dagster_kedro.client_directory import set_up_client
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
@@ -61,7 +61,10 @@ _DESCRIPTIONS = {
     "worker": "Settings of every worker of this run, over those of its client.",
     "client": "Which of the clients of dagster.yml runs the nodes.",
 }
-
+_RUNTIME_ONLY = (
+    "Not in parameters.yml: the configuration reads it with `${runtime_params:…}`, and has a default "
+    "for it."
+)
 
 _TYPED: Shared[dg.ResourceDefinition] = Shared()
 
@@ -94,7 +97,7 @@ def launchpad_resource(
 def _typed(
     manifest: Manifest, resource: KedroPipesResource, clients: Mapping[str, AnyClient]
 ) -> dg.ResourceDefinition:
-    tree = parameter_tree(manifest.parameters)
+    tree = settable_tree(manifest)
 
     def start(context: dg.InitResourceContext) -> Iterator[KedroPipesResource]:
         config = dict(context.resource_config or {})
@@ -174,9 +177,11 @@ def _shape(tree: Mapping[str, Branch]) -> dg.Shape:
 
 def _parameter_field(branch: Branch) -> dg.Field:
     parameter = branch.parameter
+    kind = _LEAVES.get(parameter.type, dg.Noneable(dg.Any))
+    if branch.runtime_only and not branch.children:
+        return dg.Field(kind, is_required=False, description=_RUNTIME_ONLY)
     if branch.children:
         return dg.Field(_shape(branch.children))
-    kind = _LEAVES.get(parameter.type, dg.Noneable(dg.Any))
     if parameter.value is None or parameter.type == "other":
         said = f"Default: {parameter.value}" if parameter.value is not None else None
         return dg.Field(kind, is_required=False, description=said)

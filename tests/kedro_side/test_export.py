@@ -438,3 +438,23 @@ def test_factories_resolve_as_kedro_resolves_them(name):
         dataset.uri,
     )
     assert expected.get("metadata", {}) == dataset.metadata
+
+
+CATALOG_WITH_RUNTIME_PARAMETERS = """
+landed:
+  type: pandas.CSVDataset
+  # ${runtime_params:nobody}
+  filepath: "${runtime_params: source.bucket, data}/${runtime_params:day,${runtime_params:month,1}}"
+  load_args:
+    usecols: ["${runtime_params:minimum_seats,3}"]
+"""
+
+
+def test_names_that_only_the_configuration_takes_from_a_run(spaceport, export):
+    """`kedro run --params` takes them, though no file of parameters has them; comments are none."""
+    append(spaceport / "conf/base/catalog.yml", CATALOG_WITH_RUNTIME_PARAMETERS)
+    append(spaceport / "conf/cloud/parameters.yml", "\nto: ${runtime_params:to,nowhere}\n")
+
+    assert ["day", "minimum_seats", "month", "source.bucket"] == export(spaceport)[
+        "runtime_parameters"
+    ]

@@ -1,8 +1,13 @@
 """Parameters by dotted names, and the tree that a user means by them."""
 
 from kedro_manifest.invocation import EXTRAS_KEY, Invocation, decode_invocation, encode_invocation
-from kedro_manifest.model import Parameter
-from kedro_manifest.parameter_tree import integer_keys, parameter_tree, without_defaults
+from kedro_manifest.model import Manifest, Parameter, Project
+from kedro_manifest.parameter_tree import (
+    integer_keys,
+    parameter_tree,
+    settable_tree,
+    without_defaults,
+)
 from msgspec import json
 
 PARAMETERS = [
@@ -54,3 +59,20 @@ def test_integer_keys_survive_json():
 
     assert EXTRAS_KEY in sent
     assert {"codes": {1: "uno", "2": "dos"}} == decode_invocation(sent).runtime_params
+
+
+def test_what_only_the_configuration_speaks_of_can_be_set_too():
+    """It joins its mapping; below what takes anything, or is no mapping, it is nothing new."""
+    project = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
+    names = ["day", "free.key", "model.depth", "model.seed", "nothing.at", "source.bucket"]
+    parameters = [*PARAMETERS, Parameter(name="free", type="object")]
+    manifest = Manifest(project=project, parameters=parameters, runtime_parameters=names)
+    tree = settable_tree(manifest)
+
+    assert {"day", "source"} == tree.keys() - parameter_tree(parameters).keys()
+    assert {"depth", "seed", "with.dot"} == tree["model"].children.keys()
+    assert not tree["model"].children["depth"].runtime_only
+    assert tree["model"].children["seed"].runtime_only
+    assert {"bucket"} == tree["source"].children.keys()
+    assert {} == tree["free"].children == tree["nothing"].children
+    assert {"day": None} == without_defaults({"day": None}, tree)

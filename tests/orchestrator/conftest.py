@@ -15,7 +15,13 @@ def make_node(name: str, inputs=(), outputs=(), **fields) -> Node:
 
 
 def make_manifest(
-    *nodes: Node, memory=(), datasets=(), pipelines=None, parameters=(), orchestration=None
+    *nodes: Node,
+    memory=(),
+    datasets=(),
+    pipelines=None,
+    parameters=(),
+    runtime_parameters=(),
+    orchestration=None,
 ) -> Manifest:
     """Return a manifest in which every dataset that is not described is a CSV file."""
     described = {dataset.name: dataset for dataset in datasets}
@@ -35,6 +41,7 @@ def make_manifest(
         datasets=list(described.values()),
         pipelines=[Pipeline(name=name, nodes=sorted(of)) for name, of in pipelines.items()],
         parameters=list(parameters),
+        runtime_parameters=list(runtime_parameters),
         orchestration=orchestration or {},
     )
 

@@ -57,6 +57,7 @@ def define(project, nodes):
             *nodes,
             datasets=[VERSIONED],
             parameters=PARAMETERS,
+            runtime_parameters=["model.path", "day"],
             pipelines={
                 "__default__": [each.name for each in nodes],
                 "training": ["fit", "announce"],
@@ -190,6 +191,14 @@ def test_settings_take_effect_without_run_config(invocations):
     assert "prod" == asked.env
     assert {"model": {"depth": 9}, "a.b-c": "y", "codes": {1: "uno"}} == asked.runtime_params
     assert "DEBUG" == asked.log_level
+
+
+def test_what_only_the_catalog_speaks_of_is_a_setting_too(invocations):
+    """`kedro run --params` takes it, so a job does."""
+    given = {"day": "2026-01-01", "model": {"path": "m.pickle"}}
+    job = {"pipeline": {"node_names": ["fit"]}, "parameters": given}
+
+    assert given == invocations({"j": job}, "j")["fit"].runtime_params
 
 
 def test_the_launchpad_wins(invocations):

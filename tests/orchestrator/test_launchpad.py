@@ -37,6 +37,7 @@ def start(manifest, node):
                 Dataset(name="x@one", type="pickle.PickleDataset", kind="file", versioned=True),
             ],
             parameters=PARAMETERS,
+            runtime_parameters=["partition", "model.options.rate", "source.bucket"],
         )
         resource = KedroPipesResource(client=KedroSubprocessClient(), **options)
         given = []
@@ -70,6 +71,9 @@ def start(manifest, node):
         {"token": "t"},
         {"day": "2021-01-01"},
         {"on": False},
+        {"partition": "2026-01"},
+        {"partition": None, "model": {"options": {"rate": 0.5}}},
+        {"source": {"bucket": ["b"]}},
     ],
     ids=str,
 )

@@ -47,6 +47,7 @@ def shop(tmp_path, manifest, node):
             node("count", ["joined"], ["total"]),
             datasets=DATASETS,
             parameters=PARAMETERS,
+            runtime_parameters=["source.file"],
             pipelines={"__default__": ["join", "count"], "counting": ["count"]},
             orchestration={"sensors": sensors, **orchestration},
         )
@@ -235,15 +236,16 @@ def test_files_that_are_being_written(watch, tmp_path):
     assert ["a.csv"] == files_of(watcher.look())
 
 
-def test_the_file_is_a_parameter(watch, tmp_path):
-    """Each file gets a run, whose runtime parameter is the file, beside what the job says."""
-    watcher = watch({"dataset": "inbox", "parameter": "landing.file"})
+@pytest.mark.parametrize("above", ["landing", "source"])
+def test_the_file_is_a_parameter(watch, tmp_path, above):
+    """Each file gets a run, whose runtime parameter is the file; the catalog alone may name it."""
+    watcher = watch({"dataset": "inbox", "parameter": f"{above}.file"})
     for name in "ab":
         (tmp_path / f"in/{name}.csv").write_text("1")
     requests = watcher.look()
 
     assert [
-        {"resources": {"kedro": {"config": {"parameters": {"landing": {"file": str(path)}}}}}}
+        {"resources": {"kedro": {"config": {"parameters": {above: {"file": str(path)}}}}}}
         for path in (tmp_path / "in/a.csv", tmp_path / "in/b.csv")
     ] == [request.run_config for request in requests]
     job = watcher.repository.get_job("__default__")
