@@ -19,12 +19,13 @@ from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.jobs import project_jobs
-from dagster_kedro.launchpad import launchpad_resource, resource_key
+from dagster_kedro.launchpad import launchpad_resource
 from dagster_kedro.node_selection import NodeSelection, Selected
 from dagster_kedro.observation import InputObservation
 from dagster_kedro.op_settings import KedroOpSpec
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
+from dagster_kedro.run_configuration import resource_key
 from dagster_kedro.sensors import automation_sensors, build_sensors
 from dagster_kedro.translator import DagsterKedroTranslator
 from dagster_kedro.workers import check_workers

@@ -25,7 +25,7 @@ from kedro_manifest.sensor_rules import parameter_path, runs_for_each_file
 
 from dagster_kedro.errors import StorageError
 from dagster_kedro.index import AssetIndex
-from dagster_kedro.launchpad import merged, run_config
+from dagster_kedro.run_configuration import merged, run_config
 from dagster_kedro.storage import Place, StoredFile
 
 FILE_TAG = "kedro/file"

@@ -25,9 +25,9 @@ from dagster_kedro.config_errors import ConfigCheck
 from dagster_kedro.executors import executor_of
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.job_options import run_tags, settings_of, step_retries
-from dagster_kedro.launchpad import merged, resource_key, run_config
 from dagster_kedro.loggers import logger_definition, selecting
 from dagster_kedro.python_objects import load_instance
+from dagster_kedro.run_configuration import merged, resource_key, run_config
 from dagster_kedro.schedules import schedule_of
 
 AssetJob = Any

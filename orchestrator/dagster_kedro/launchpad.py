@@ -19,12 +19,11 @@ from kedro_manifest.parameter_tree import Branch, settable_tree, without_default
 
 from dagster_kedro.client_directory import set_up_client
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
-from dagster_kedro.index import AssetIndex
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
+from dagster_kedro.run_configuration import merged
 from dagster_kedro.sharing import Shared
 
-RESOURCE_KEY = "kedro"
 _LOG_LEVEL = dg.Enum(
     "kedro_log_level",
     [dg.EnumValue(level) for level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")],
@@ -119,25 +118,6 @@ def _typed(
         config_schema=dg.Field(dg.Shape(_fields(manifest, tree, clients))),
         description="Runs Kedro nodes out of process.",
     )
-
-
-def resource_key(index: AssetIndex) -> str:
-    """Return the name under which a project's resource is bound: `kedro`, after its prefix."""
-    return index.name_for(RESOURCE_KEY)
-
-
-def run_config(index: AssetIndex, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the run configuration that gives a project's resource some settings."""
-    return {"resources": {resource_key(index): {"config": dict(settings)}}} if settings else {}
-
-
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested values, as Kedro merges runtime parameters over its own."""
-    result = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
-    return result
 
 
 def _fields(

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 from dagster_pipes import PipesContextData
+from kedro_manifest.findings import list_names
 from kedro_manifest.graph import outputs_of
 from kedro_manifest.invocation import Invocation, encode_invocation
 from kedro_manifest.orchestration.root import orchestration_of
@@ -27,6 +28,7 @@ from dagster_kedro.ordering import in_dependency_order
 from dagster_kedro.other_steps import OtherSteps
 from dagster_kedro.results import GroupResults, Outcome, expected_of
 from dagster_kedro.retrying import run_attempts
+from dagster_kedro.run_configuration import lost_settings, with_settings_of_job
 from dagster_kedro.saved_partitions import PartitionedOutput
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.settings import RunSettings
@@ -58,10 +60,11 @@ class KedroRun:
     ) -> None:
         self._context = context
         self._index = index
+        self._orchestration = orchestration_of(index.manifest)
+        settings = with_settings_of_job(settings, context.run, index, self._orchestration)
         self._slice = slice_of_run(context, index)
         parameters = with_slice(settings.parameters, self._slice)
         self._settings = msgspec.structs.replace(settings, parameters=parameters)
-        self._orchestration = orchestration_of(index.manifest)
         self._workers = Workers(self._orchestration, index.graph, client, settings)
         self._checks = selected_checks(context)
         self._finished = finished_before(context, self._partitions_of)
@@ -126,6 +129,12 @@ class KedroRun:
         if self._settings.only_missing_outputs:
             self._leave_out_existing()
         self._context.log.info(self._summary())
+        if lost := lost_settings(self._context.run, self._index, self._orchestration):
+            self._context.log.warning(
+                f"This run's configuration takes the place of its job's, so that dagster.yml: "
+                f"{list_names(lost)} does not count. To keep it, give it to the run as well; the "
+                "Launchpad starts from it."
+            )
         for warning in self.plan.warnings:
             self._context.log.warning(warning)
         yield from self._kept_results()

@@ -1,5 +1,6 @@
 """Jobs of dagster.yml: what they select, how they run, and what is refused."""
 
+import logging
 import warnings
 
 import dagster as dg
@@ -73,10 +74,10 @@ def define(project, nodes):
 def invocations(define, nodes, playing):
     """Run a job; return what its workers were asked to do, by node."""
 
-    def run(jobs, name, run_config=None, **more):
+    def run(jobs, name, run_config=None, *, tags=None, **more):
         client = playing(*nodes)
         job = define(jobs, options={"client": client}, **more).resolve_job_def(name)
-        assert job.execute_in_process(run_config=run_config).success
+        assert job.execute_in_process(run_config=run_config, tags=tags).success
         return {
             launch.group: decode_invocation(launch.context_data["extras"])
             for launch in client.launches
@@ -193,6 +194,21 @@ def test_settings_take_effect_without_run_config(invocations):
     assert "DEBUG" == asked.log_level
 
 
+@pytest.mark.parametrize("run_config", [None, {"loggers": {"console": {}}}])
+def test_settings_take_effect_where_nobody_asks_for_those_of_the_partition(invocations, run_config):
+    """A run of a partitioned job that is launched with a tag only gets what the job says."""
+    parameters = {"model": {"depth": 9}, "codes": {"1": "uno"}}
+    job = {"pipeline": {"node_names": ["fit"]}, "env": "prod", "parameters": parameters}
+    shops = {"type": "static", "keys": ["north", "south"], "datasets": ["model"]}
+    tags = {"dagster/partition": "north"}
+    asked = invocations({"j": job}, "j", run_config, tags=tags, partitions={"shops": shops})["fit"]
+
+    assert "prod" == asked.env
+    assert {"depth": 9} == asked.runtime_params["model"]
+    assert {1: "uno"} == asked.runtime_params["codes"]
+    assert "north" == asked.runtime_params["partition_key"]
+
+
 def test_what_only_the_catalog_speaks_of_is_a_setting_too(invocations):
     """`kedro run --params` takes it, so a job does."""
     given = {"day": "2026-01-01", "model": {"path": "m.pickle"}}
@@ -209,6 +225,24 @@ def test_the_launchpad_wins(invocations):
     assert {"model": {"seed": 1}} == invocations(jobs, "j", config)["fit"].runtime_params
     other = {"loggers": {"console": {}}}
     assert {"model": {"depth": 9}} == invocations(jobs, "j", other)["fit"].runtime_params
+
+
+def test_what_a_run_takes_the_place_of_is_told(define, nodes, playing):
+    """Dagster drops the job's configuration of the resource; the run's log says what is gone."""
+    own = {"env": "prod", "parameters": {"model": {"depth": 9, "seed": 1}}}
+    job = {"pipeline": {"node_names": ["fit"]}, **own}
+    opened = define({"j": job}, options={"client": playing(*nodes)}).resolve_job_def("j")
+
+    def warned(config):
+        with dg.DagsterInstance.ephemeral() as instance:
+            run_config = {"resources": {"kedro": {"config": config}}}
+            run = opened.execute_in_process(run_config=run_config, instance=instance)
+            entries = instance.all_logs(run.run_id)
+        return [entry.user_message for entry in entries if entry.level == logging.WARNING]
+
+    (warning,) = warned({"parameters": {"model": {"depth": 2}}})
+    assert "dagster.yml: 'jobs.j.env', 'jobs.j.parameters.model.seed' does not count" in warning
+    assert [] == warned({**own, "env": "test", "log_level": "DEBUG"})
 
 
 def test_configuration_for_one_run(project, nodes):
