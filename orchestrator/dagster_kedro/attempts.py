@@ -77,15 +77,20 @@ def resumed_versions(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str
     "From asset failure" selects only what is missing, so that what is kept has to be looked for.
     """
     versions: dict[dg.AssetKey, str] = {}
+    for run_id in resumed_runs(context):
+        for event in materializations(context, run_id):
+            if VERSION in event.metadata:
+                versions.setdefault(event.asset_key, str(event.metadata[VERSION].value))
+    return versions
+
+
+def resumed_runs(context: dg.AssetExecutionContext) -> Iterator[str]:
+    """Yield the ids of the runs which this one resumes, the last one first."""
     run: dg.DagsterRun | None = context.run
     while run is not None and run.parent_run_id and _RESUME_TAGS & run.tags.keys():
         run = context.instance.get_run_by_id(run.parent_run_id)
         if run is not None:
-            for event in materializations(context, run.run_id):
-                if VERSION in event.metadata:
-                    version = str(event.metadata[VERSION].value)
-                    versions.setdefault(event.asset_key, version)
-    return versions
+            yield run.run_id
 
 
 def yield_again(key: dg.AssetKey, finished: Finished) -> dg.MaterializeResult[Any]:

@@ -11,7 +11,7 @@ import dagster as dg
 from kedro_manifest.graph import inputs_of, outputs_of
 from kedro_manifest.planning import Plan
 
-from dagster_kedro.attempts import STAGED_AT, VERSION, completed, materializations
+from dagster_kedro.attempts import STAGED_AT, VERSION, completed, materializations, resumed_runs
 from dagster_kedro.index import AssetIndex
 from dagster_kedro.slices import RunSlice, assets_of_run
 
@@ -35,12 +35,18 @@ class OtherSteps:
         self.has_any = not assets_of_run(context, index) <= self._own
 
     def staged(self) -> dict[str, str]:
-        """Return the in-memory datasets that they have staged, and where."""
-        return self._told(STAGED_AT)
+        """Return the in-memory datasets that they have staged, and where.
+
+        Steps that a run which this one resumes has finished are not run again.
+        """
+        told: dict[str, str] = {}
+        for run_id in self._runs():
+            told |= self._told(STAGED_AT, run_id)
+        return told
 
     def versions(self) -> dict[str, str]:
         """Return the versions that they have saved, by dataset."""
-        return self._told(VERSION)
+        return self._told(VERSION, self._context.run_id)
 
     def wanted(self, plan: Plan) -> set[str]:
         """Return the datasets of a plan that nodes of other steps read."""
@@ -61,14 +67,20 @@ class OtherSteps:
         least one of them sees that all is done.
         """
         context, index = self._context, self._index
-        made = completed(context, context.run_id, lambda key: self._slice.keys_of(index, key))
-        return assets_of_run(context, index) <= made.keys()
+        made: set[dg.AssetKey] = set()
+        for run_id in self._runs():
+            made |= completed(context, run_id, lambda key: self._slice.keys_of(index, key)).keys()
+        return assets_of_run(context, index) <= made
 
-    def _told(self, name: str) -> dict[str, str]:
+    def _runs(self) -> list[str]:
+        """Return the runs that have made what this one takes as made, itself the last."""
+        return [*reversed(list(resumed_runs(self._context))), self._context.run_id]
+
+    def _told(self, name: str, run_id: str) -> dict[str, str]:
         if not self.has_any:
             return {}
         told: dict[str, str] = {}
-        for event in materializations(self._context, self._context.run_id):
+        for event in materializations(self._context, run_id):
             key = event.asset_key
             if key in self._index.by_key and key not in self._own and name in event.metadata:
                 told[self._index.by_key[key].name] = str(event.metadata[name].value)
