@@ -73,4 +73,6 @@ def _problem(said: str) -> ConfigProblem:
         return ConfigProblem(path, message, "")
     known = [name.strip() for name in _ENTRY.findall(expected["schema"])]
     near = get_close_matches(unexpected["name"], known) or known
+    if not near:
+        return ConfigProblem(path, message, "Nothing may stand there.")
     return ConfigProblem(path, message, f"Did you mean {', '.join(map(repr, near[:5]))}?")

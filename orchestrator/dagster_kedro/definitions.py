@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import dagster as dg
 import msgspec
-from kedro_manifest.errors import DuplicateNameError
+from kedro_manifest.errors import DuplicateNameError, OrchestrationError
 from kedro_manifest.names import dagster_name
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning import plan_groups
@@ -135,6 +135,14 @@ class _ProjectDefinitions:
         inputs = self._index.external_specs(self._nodes) if external else []
         part = list(self._selection.words())
         observation = InputObservation(self._index, self._orchestration.observation, inputs, part)
+        observing = {job.name for job in observation.jobs}
+        for name, job in jobs.by_name.items():
+            if job.name in observing:
+                raise OrchestrationError.at(
+                    f"jobs.{name}",
+                    "the job that looks at free inputs has this name",
+                    "Choose another; of a registered pipeline, with `pipeline_jobs: false`.",
+                )
         return dg.Definitions(
             assets=[*self._assets(), *observation.assets()],
             jobs=[*jobs.by_name.values(), *observation.jobs],

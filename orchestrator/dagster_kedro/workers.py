@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 from kedro_manifest.errors import GroupCycleError, OrchestrationError
 from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.grouping import GroupPolicy
+from kedro_manifest.grouping import GroupPolicy, unknown_datasets
 from kedro_manifest.orchestration.retrying import Retries
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning import Group, plan_groups
@@ -125,6 +125,14 @@ def check_workers(
             no use for the group's variables.
         UnknownNameError: A client is for a node, tag, … that is not there.
     """
+    pool = orchestration.concurrency.pool
+    if pool is not None and pool.split() != [pool]:
+        raise OrchestrationError.at(
+            "concurrency.pool", f"Dagster takes no pool '{pool}'", "Write a name without spaces."
+        )
+    for name in unknown_datasets(graph, policy):
+        place = f"memory_datasets.{name}"
+        raise OrchestrationError.unknown(place, "dataset", name, graph.datasets)
     made = {name: make_client(name, entry) for name, entry in orchestration.clients.items()}
     rules = WorkerRules(orchestration, graph)
     if not (made or orchestration.groups):

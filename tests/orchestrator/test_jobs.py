@@ -289,6 +289,7 @@ def test_settings_are_shown_in_the_launchpad(define):
         ({"parameters": {"model": {"dept": 1}}}, "parameters.model", "'depth'"),
         ({"parameters": {"model": {"depth": "x"}}}, "parameters.model.depth", '"Int"'),
         ({"load_versions": {"tabel": "v"}}, "load_versions", "'model'"),
+        ({"parameters": {"codes": {"1": {"x": 1}}}}, "parameters.codes.1", "String"),
         ({"client": "gpus"}, "client", "'gpu'"),
         ({"max_concurrent": -1}, "max_concurrent", "at least 0"),
         ({"schedule": "nightly"}, "schedule", "no schedule"),

@@ -5,6 +5,26 @@ import sys
 import dagster as dg
 import pytest
 from dagster_kedro import KedroPipesResource, KedroProject, KedroSubprocessClient, build_definitions
+from kedro_manifest.errors import OrchestrationError
+
+
+@pytest.mark.parametrize(
+    ("orchestration", "place"),
+    [
+        ({"concurrency": {"pool": "a b"}}, "concurrency.pool: "),
+        ({"memory_datasets": {"tabel": "stage"}}, "memory_datasets.tabel: .*'table'"),
+        ({"jobs": {"observe_inputs": {"pipeline": "__default__"}}}, "jobs.observe_inputs: "),
+    ],
+    ids=str,
+)
+def test_what_every_run_or_dagster_would_refuse_is_told_by_its_place(
+    project, node, orchestration, place
+):
+    """Nobody has to find out from Dagster's words which entry of dagster.yml is meant."""
+    opened = project(node("prepare", ["raw"], ["table"]), orchestration=orchestration)
+
+    with pytest.raises(OrchestrationError, match=place):
+        build_definitions(opened)
 
 
 @pytest.fixture
