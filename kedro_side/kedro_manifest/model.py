@@ -126,5 +126,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     runtime_parameters: list[str] = []
     """Dotted names that only `${runtime_params:NAME}` in the configuration speaks of, sorted: no
     parameters of the project, but `kedro run --params` takes them."""
+    given_parameters: dict[str, Any] = {}
+    """Runtime parameters that the exporter was given (`--params`), nested. The defaults above have
+    them in, so every run gets them too, unless it sets others."""
     orchestration: dict[str, Any] = {}
     """The resolved `dagster.yml`; empty when the project has none."""

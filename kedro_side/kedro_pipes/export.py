@@ -47,7 +47,7 @@ from kedro_pipes.project_loading import (
     load_pipelines,
     open_project,
 )
-from kedro_pipes.redaction import redact_text
+from kedro_pipes.redaction import public_json, redact_text
 from kedro_pipes.registry_probe import probe_registry
 from kedro_pipes.runtime_parameters import find_runtime_parameters
 from kedro_pipes.scrubbing import known_secrets, scrub_manifest
@@ -123,6 +123,7 @@ class LiveProject(msgspec.Struct, frozen=True, kw_only=True):
     context: KedroContext
     pipelines: dict[str, KedroPipeline]
     env: str | None = None
+    runtime_params: dict[str, Any] = {}
 
 
 def open_live_project(
@@ -139,7 +140,13 @@ def open_live_project(
     context = load_context(project, env, conf_source, runtime_params)
     chosen = _choose(load_pipelines(project), pipelines)
     env = env or os.environ.get("KEDRO_ENV")
-    return LiveProject(project=project, context=context, pipelines=chosen, env=env)
+    return LiveProject(
+        project=project,
+        context=context,
+        pipelines=chosen,
+        env=env,
+        runtime_params=runtime_params or {},
+    )
 
 
 def describe_project(
@@ -172,6 +179,7 @@ def describe_project(
         parameters=describe_parameters(read_config(loader, "parameters"), values=parameter_values),
         parameter_values=parameter_values,
         runtime_parameters=find_runtime_parameters(loader, live.env),
+        given_parameters=public_json(live.runtime_params) if parameter_values else {},
         orchestration=orchestration,
     )
     public = scrub_manifest(manifest, known_secrets(read_config(loader, "credentials"), catalog))

@@ -28,7 +28,7 @@ from dagster_kedro.ordering import in_dependency_order
 from dagster_kedro.other_steps import OtherSteps
 from dagster_kedro.results import GroupResults, Outcome, expected_of
 from dagster_kedro.retrying import run_attempts
-from dagster_kedro.run_configuration import lost_settings, with_settings_of_job
+from dagster_kedro.run_configuration import lost_settings, merged, with_settings_of_job
 from dagster_kedro.saved_partitions import PartitionedOutput
 from dagster_kedro.scheduling import GroupScheduler
 from dagster_kedro.settings import RunSettings
@@ -64,6 +64,7 @@ class KedroRun:
         settings = with_settings_of_job(settings, context.run, index, self._orchestration)
         self._slice = slice_of_run(context, index)
         parameters = with_slice(settings.parameters, self._slice)
+        parameters = merged(index.manifest.given_parameters, parameters)
         self._settings = msgspec.structs.replace(settings, parameters=parameters)
         self._workers = Workers(self._orchestration, index.graph, client, settings)
         self._checks = selected_checks(context)

@@ -311,15 +311,18 @@ def test_params_are_merged_as_kedro_run_does(spaceport, export):
     assert 2 == found["training.options.ridge"]
     assert [0.1, 0.9] == found["training.options.quantiles"]
     assert ("Hi", "x") == (found["greeting"], found["new.deep"])
+    given = {"training": {"options": {"ridge": 2}}, "greeting": "Hi", "new": {"deep": "x"}}
+    assert given == manifest["given_parameters"]
 
 
 def test_parameter_values_can_be_left_out(spaceport, export):
     """With `--no-parameter-values`, names and types stay, and no value is written."""
-    manifest = export(spaceport, "--no-parameter-values")
+    manifest = export(spaceport, "--no-parameter-values", "--params", "greeting=Hi")
 
     assert manifest["parameter_values"] is False
     assert {"training.options.ridge", "greeting"} <= set(by_name(manifest["parameters"]))
     assert {None} == {each["value"] for each in manifest["parameters"]}
+    assert {} == manifest["given_parameters"]
 
 
 def test_one_pipeline_can_be_exported(spaceport, export):

@@ -48,20 +48,23 @@ def test_pipelines_that_load_alone_come_first(index, alone, nodes, expected):
 def told(project, node, assets_of):
     """Run nodes `a` and `b` of a project; return what the worker of each group was told."""
 
-    def run(orchestration, memory=(), **alone):
+    def run(orchestration, memory=(), given=None, parameters=None, **alone):
         opened = project(node("a", [], ["x"]), node("b", ["x"], ["y"]), memory=memory)
         pipelines = [
             msgspec.structs.replace(each, loads_alone=alone.get(each.name))
             for each in opened.manifest.pipelines
         ]
         changed = msgspec.structs.replace(
-            opened.manifest, orchestration=orchestration, pipelines=pipelines
+            opened.manifest,
+            orchestration=orchestration,
+            pipelines=pipelines,
+            given_parameters=given or {},
         )
         write_manifest(changed, opened.project_dir / "manifest.json")
         client = ScriptedClient.playing({})  # every worker fails to start, but has been told
         dg.materialize(
             [assets_of(KedroProject(opened.project_dir))],
-            resources={"kedro": KedroPipesResource(client=client)},
+            resources={"kedro": KedroPipesResource(client=client, parameters=parameters or {})},
             raise_on_error=False,
         )
         extras = [launch.context_data["extras"]["kedro_pipes"] for launch in client.launches]
@@ -92,6 +95,16 @@ def test_what_the_file_says_of_all_workers(told):
     assert plain["staged"]["x"].startswith(".kedro-pipes/staging/")
     assert ("cloudpickle", "warn") == (said["staging_backend"], said["on_drift"])
     assert ("pickle", "refuse") == (plain["staging_backend"], plain["on_drift"])
+
+
+def test_parameters_that_the_export_was_given(told):
+    """They are the defaults that people see, so they hold in every run that sets no others."""
+    given = {"model": {"depth": 8, "seed": 1}}
+    plain = told({}, given=given)["a"]
+    changed = told({}, given=given, parameters={"model": {"depth": 9}})["a"]
+
+    assert given == plain["runtime_params"]
+    assert {"model": {"depth": 9, "seed": 1}} == changed["runtime_params"]
 
 
 @pytest.mark.parametrize(("alone", "expected"), [(False, True), (True, False), (None, False)])
