@@ -2,7 +2,8 @@
 
 Run by `make bench`. Each row sets one of our commands beside the one a user would run without
 us; both are run in turn, so that a machine whose speed drifts changes both alike. Prints a
-table of medians; asserts nothing.
+table of medians; asserts nothing. Processor time is what a command and its children used, memory
+the peak of its largest process: both say more than seconds where others use the machine.
 """
 
 from __future__ import annotations
@@ -17,20 +18,47 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from kedro_manifest.codec import read_manifest
+from kedro_manifest.names import dagster_name
 from synthetic_project import write_project
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs/examples/nyc_flights"
 DAGSTER = Path(sys.executable).parent / "dagster"
 ONE_NODE = "ingest_planes"
+MAXRSS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
 SYNTHETIC_NODES, SYNTHETIC_PIPELINES = 2000, 20
 
 DEFINITIONS = """\
 from dagster_kedro import KedroProject, build_definitions
 
 defs = build_definitions(KedroProject({project!r}, python={python!r}, env={env!r}))
+"""
+BARE_SPECS = """\
+import json
+from pathlib import Path
+
+import dagster as dg
+
+bare = json.loads(Path(__file__).with_name("bare.json").read_text())
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec(key, deps=deps) for key, deps in bare["made"].items()], can_subset=True
+)
+def everything(): ...
+
+
+defs = dg.Definitions(
+    assets=[everything, *(dg.AssetSpec(key) for key in bare["free"])],
+    jobs=[
+        dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys))
+        for name, keys in bare["jobs"].items()
+    ],
+)
+del bare
 """
 ONE_ASSET = """\
 import dagster as dg
@@ -60,6 +88,14 @@ class Row(NamedTuple):
     theirs: Command
 
 
+class Usage(NamedTuple):
+    """What a whole command took."""
+
+    wall_s: float
+    cpu_s: float
+    memory_mb: float
+
+
 def main() -> None:
     """Prepare the projects in a scratch folder, measure every row, print the table."""
     options = parse_arguments()
@@ -69,8 +105,9 @@ def main() -> None:
     (scratch / "dagster_home/dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     try:
         rows = prepare_rows(scratch, ROOT / options.kedro_python)
+        rows = [row for row in rows if options.only in row.title]
         print(f"{options.runs} runs each, in turn, after one that is not counted.\n")
-        print("| What | ours | beside | ours, s | beside, s | ratio (min-max) |")
+        print("| What | ours | beside | seconds | processor, s | memory, MB |")
         print("|---|---|---|---|---|---|", flush=True)
         for row in rows:
             print(measure(row, options.runs), flush=True)
@@ -83,6 +120,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kedro-python", type=Path, required=True, help="interpreter with Kedro")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each command")
+    parser.add_argument("--only", default="", help="measure the rows with this in their title")
     return parser.parse_args()
 
 
@@ -98,6 +136,8 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
         text = DEFINITIONS.format(project=str(folder), python=str(python), env=env)
         (folder / "definitions.py").write_text(text)
     (scratch / "one_asset.py").write_text(ONE_ASSET)
+    (synthetic / "bare_specs.py").write_text(BARE_SPECS)
+    (synthetic / "bare.json").write_text(json.dumps(bare_location(synthetic / "manifest.json")))
     run_silently([kedro, "run", "--env=sample"], example)
     write_invocation(example)
     return [
@@ -130,18 +170,45 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
         ),
         Row(
             f"definitions of {SYNTHETIC_NODES:,} nodes, {SYNTHETIC_PIPELINES + 1} jobs",
-            Command(
-                "validate",
-                [str(DAGSTER), "definitions", "validate", "-f", "definitions.py"],
-                synthetic,
-            ),
-            Command(
-                "validate one asset",
-                [str(DAGSTER), "definitions", "validate", "-f", "one_asset.py"],
-                scratch,
-            ),
+            validate(synthetic),
+            validate(synthetic, "bare_specs.py"),
+        ),
+        Row(
+            f"definitions of {SYNTHETIC_NODES:,} nodes, beside one asset",
+            validate(synthetic),
+            validate(scratch, "one_asset.py"),
+        ),
+        Row(
+            "definitions of the example, beside one asset",
+            validate(example),
+            validate(scratch, "one_asset.py"),
         ),
     ]
+
+
+def validate(folder: Path, file: str = "definitions.py") -> Command:
+    """Return the command that loads a code location and every job in it."""
+    arguments = [str(DAGSTER), "definitions", "validate", "-f", file]
+    return Command(f"validate {file}", arguments, folder)
+
+
+def bare_location(manifest_path: Path) -> dict[str, Any]:
+    """Return keys, dependencies and jobs as somebody would write them for the same nodes."""
+    manifest = read_manifest(manifest_path)
+    made = {
+        dagster_name(output): [dagster_name(name) for name in node.inputs]
+        for node in manifest.nodes
+        for output in node.outputs
+    }
+    outputs = {node.name: [dagster_name(name) for name in node.outputs] for node in manifest.nodes}
+    return {
+        "made": made,
+        "free": sorted({dep for deps in made.values() for dep in deps} - made.keys()),
+        "jobs": {
+            pipeline.name: [key for node in pipeline.nodes for key in outputs[node]]
+            for pipeline in manifest.pipelines
+        },
+    }
 
 
 def write_invocation(example: Path) -> None:
@@ -161,21 +228,38 @@ def write_invocation(example: Path) -> None:
 def measure(row: Row, runs: int) -> str:
     """Run both commands in turn; return the table's row."""
     ours, theirs = row.ours, row.theirs
-    times = [(timed(ours), timed(theirs)) for _ in range(runs + 1)]
-    counted = times[1:]
-    ratios = [left / right for left, right in counted]
-    medians = [statistics.median(column) for column in zip(*counted, strict=True)]
+    counted = [(used_by(ours), used_by(theirs)) for _ in range(runs + 1)][1:]
+    cells = [
+        compare([(getattr(left, field), getattr(right, field)) for left, right in counted], digits)
+        for field, digits in (("wall_s", 2), ("cpu_s", 2), ("memory_mb", 0))
+    ]
+    return f"| {row.title} | {ours.label} | {theirs.label} | {' | '.join(cells)} |"
+
+
+def compare(pairs: list[tuple[float, float]], digits: int) -> str:
+    """Return both medians and the ratios of the pairs."""
+    left, right = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratios = [ours / theirs for ours, theirs in pairs]
     return (
-        f"| {row.title} | {ours.label} | {theirs.label} | {medians[0]:.2f} | {medians[1]:.2f} | "
-        f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f}-{max(ratios):.2f}) |"
+        f"{left:.{digits}f} / {right:.{digits}f} = **{statistics.median(ratios):.2f}** "
+        f"({min(ratios):.2f}-{max(ratios):.2f})"
     )
 
 
-def timed(command: Command) -> float:
-    """Return the seconds that a whole command takes."""
-    began_s = time.perf_counter()
-    run_silently(command.arguments, command.folder)
-    return time.perf_counter() - began_s
+def used_by(command: Command) -> Usage:
+    """Run a whole command; return what it and its children took."""
+    with tempfile.TemporaryFile("w+") as output:
+        began_s = time.perf_counter()
+        process = subprocess.Popen(
+            command.arguments, cwd=command.folder, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - began_s
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            output.seek(0)
+            sys.exit(f"{' '.join(command.arguments)}\nfailed:\n{output.read()}")
+    return Usage(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / MAXRSS_PER_MB)
 
 
 def run_silently(arguments: list[str], folder: Path) -> None:
