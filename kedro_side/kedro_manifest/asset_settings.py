@@ -19,6 +19,7 @@ CONDITIONS = ("eager", "on_missing")
 SHORTEST_WINDOW_S = 60
 MOST_KINDS = 10
 
+_NOTHING_SAID = AssetSettings()
 _MERGED = ("owners", "kinds")
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TAG_KEY = re.compile(r"(?:[\w.-]{1,63}/)?[\w.-]{1,63}", re.ASCII)
@@ -34,7 +35,7 @@ _GROUP = re.compile(r"\w+(?:/\w+)*", re.ASCII)
 
 def settings_for(assets: Mapping[str, AssetSettings], name: str) -> AssetSettings:
     """Return what all matching patterns say of the asset of a dataset or node."""
-    merged = AssetSettings()
+    merged = _NOTHING_SAID
     for pattern in matching_patterns(assets, name):
         merged = _merge(merged, assets[pattern])
     return merged

@@ -2,6 +2,9 @@
 
 Names are spelled exactly as Kedro spells them. Paths are relative to the project, and no
 credential or secret is ever part of it: the exporter fills these fields from an allow-list.
+
+What there are thousands of is hidden from the garbage collector (`gc=False`), which would visit
+it in vain: plain data read from a file holds no cycles.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ ParameterType = Literal[
 ]
 
 
-class SourceLocation(msgspec.Struct, frozen=True, kw_only=True):
+class SourceLocation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a node's function is defined."""
 
     path: str
@@ -30,7 +33,7 @@ class SourceLocation(msgspec.Struct, frozen=True, kw_only=True):
     """First line of the definition, counted from 1."""
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One Kedro node."""
 
     name: str
@@ -50,7 +53,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the function's source text; None where there is none to read."""
 
 
-class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+class Dataset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One dataset that some node reads or writes, under its full (transcoded) name."""
 
     name: str
@@ -74,7 +77,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     writes it, such as `returns a lambda`. None where nothing speaks against it."""
 
 
-class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One registered pipeline."""
 
     name: str
@@ -85,7 +88,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     cannot be asked (before Kedro 1.5, `__default__`) or was not."""
 
 
-class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+class Parameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One parameter leaf, or a mapping of parameters."""
 
     name: str

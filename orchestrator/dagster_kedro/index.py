@@ -59,8 +59,8 @@ class AssetIndex:
         for asset in kedro_assets_of(
             self.manifest, self.graph, project.project_dir, project.key_prefix
         ):
-            other = (made_elsewhere or {}).get(self._location(asset) or "")
-            if asset.is_external and other is not None:
+            other = self._made_by_another(asset, made_elsewhere)
+            if other is not None:
                 linked[asset.name] = other.key
                 self._definitions[other.key] = other.partitions_def
                 continue
@@ -161,6 +161,14 @@ class AssetIndex:
             for key, asset in self.by_key.items()
             if not asset.is_external and (location := self._location(asset)) is not None
         }
+
+    def _made_by_another(
+        self, asset: KedroAsset, made_elsewhere: Mapping[str, dg.AssetSpec] | None
+    ) -> dg.AssetSpec | None:
+        # Finding out where data is asks the file system.
+        if not made_elsewhere or not asset.is_external:
+            return None
+        return made_elsewhere.get(self._location(asset) or "")
 
     def _location(self, asset: KedroAsset) -> str | None:
         return self.project.location_of(asset.dataset) if asset.dataset is not None else None

@@ -36,7 +36,7 @@ _DESCRIBED_DOC_LENGTH = 4000
 warnings.filterwarnings("ignore", r"Class `(LocalFileCodeReference|CodeReferencesMetadataValue)`")
 
 
-class KedroAsset(msgspec.Struct, frozen=True, kw_only=True):
+class KedroAsset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One asset to be: a dataset that a node writes, a free input, or a node without outputs."""
 
     name: str
@@ -162,7 +162,9 @@ def _pipelines_by_node(manifest: Manifest) -> dict[str, list[str]]:
     for pipeline in sorted(manifest.pipelines, key=lambda p: (p.name == DEFAULT_PIPELINE, p.name)):
         for node in pipeline.nodes:
             found.setdefault(node, []).append(pipeline.name)
-    return found
+    # Thousands of nodes share a few lists.
+    shared: dict[tuple[str, ...], list[str]] = {}
+    return {node: shared.setdefault(tuple(names), names) for node, names in found.items()}
 
 
 def _group_name(asset: KedroAsset) -> str:
@@ -251,11 +253,14 @@ def _used_parameters(node: Node, parameters: list[Parameter]) -> Iterator[Parame
 
 
 def _metadata(asset: KedroAsset) -> dict[str, Any]:
-    """Exact Kedro names, which tags and keys cannot always hold."""
+    """Exact Kedro names, which tags and keys cannot always hold.
+
+    Dagster copies every entry twice for each job of the code location, so what goes without
+    saying, or is said by the description already, is left out.
+    """
     metadata: dict[str, Any] = {}
     if asset.node is not None:
         metadata["kedro/node"] = asset.node.name
-        metadata["kedro/function"] = asset.node.function
         metadata["kedro/pipelines"] = asset.pipelines
         if asset.node.namespace:
             metadata["kedro/namespace"] = asset.node.namespace
@@ -264,14 +269,17 @@ def _metadata(asset: KedroAsset) -> dict[str, Any]:
         metadata |= _code_references(asset.node, asset.project_dir)
     if not asset.is_node:
         metadata["kedro/dataset"] = asset.name
-        metadata["kedro/in_memory"] = asset.is_memory
+        if asset.is_memory:
+            metadata["kedro/in_memory"] = True
     if asset.dataset is not None:
         metadata |= _dataset_metadata(asset.dataset)
     return metadata
 
 
 def _dataset_metadata(dataset: Dataset) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"kedro/type": dataset.type, "kedro/versioned": dataset.versioned}
+    metadata: dict[str, Any] = {"kedro/type": dataset.type}
+    if dataset.versioned:
+        metadata["kedro/versioned"] = True
     if dataset.uri is not None:
         metadata["dagster/uri"] = dataset.uri
     if dataset.layer is not None:

@@ -147,6 +147,20 @@ def test_metadata_of_the_dataset(specs, node):
     assert metadata["kedro/pattern"] == "{name}"
 
 
+def test_metadata_says_only_what_is_special(specs, node):
+    """Every entry costs memory for each asset and job, so plain data on disk says no more."""
+    dataset = Dataset(name="table", type="json.JSONDataset", kind="file", uri="data/table.json")
+    metadata = specs(node("make", [], ["table"]), datasets=[dataset])["table"].metadata
+
+    assert metadata == {
+        "kedro/node": "make",
+        "kedro/pipelines": ["__default__"],
+        "kedro/dataset": "table",
+        "kedro/type": "json.JSONDataset",
+        "dagster/uri": "data/table.json",
+    }
+
+
 def test_code_references(specs, node, tmp_path):
     """Dagster links to the node's function."""
     source = SourceLocation(path="src/shop/nodes.py", line=12)
