@@ -164,7 +164,7 @@ def _pipelines_by_node(manifest: Manifest) -> dict[str, list[str]]:
             found.setdefault(node, []).append(pipeline.name)
     # Thousands of nodes share a few lists.
     shared: dict[tuple[str, ...], list[str]] = {}
-    return {node: shared.setdefault(tuple(names), names) for node, names in found.items()}
+    return {node: shared.setdefault(tuple(held), held) for node, held in found.items()}
 
 
 def _group_name(asset: KedroAsset) -> str:
