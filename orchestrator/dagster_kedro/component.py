@@ -8,13 +8,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 import dagster as dg
 from dagster.components import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from kedro_manifest.errors import UnknownNameError
-from kedro_manifest.orchestration.root import orchestration_of
+from kedro_manifest.orchestration.root import StepPer, orchestration_of
 
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.component_attributes import (
@@ -101,9 +101,9 @@ class KedroProjectComponent(dg.StateBackedComponent, dg.Resolvable):
         ),
     ] = None
     step_per: Annotated[
-        Literal["selection", "group"] | None,
+        StepPer | None,
         dg.Resolver.default(
-            description="Whether a run is one step of Dagster, or one for each group of nodes. "
+            description="Whether a run is one step of Dagster, or one for each pipeline or group. "
             "Default: what dagster.yml says."
         ),
     ] = None
@@ -142,7 +142,7 @@ class KedroProjectComponent(dg.StateBackedComponent, dg.Resolvable):
         # a template gives as it is.
         self.select = selected_by("select", self.select)
         self.exclude = selected_by("exclude", self.exclude)
-        require_one_of("step_per", self.step_per, ("selection", "group"))
+        require_one_of("step_per", self.step_per, get_args(StepPer))
         require_one_of("external_assets", self.external_assets, (True, False))
 
     @property

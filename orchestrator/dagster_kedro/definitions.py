@@ -5,13 +5,14 @@ only. Annotations are not postponed here, since Dagster reads those of the funct
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 import msgspec
 from kedro_manifest.errors import DuplicateNameError, OrchestrationError
+from kedro_manifest.grouping import GroupPolicy
 from kedro_manifest.names import dagster_name
-from kedro_manifest.orchestration.root import Orchestration, orchestration_of
+from kedro_manifest.orchestration.root import Orchestration, StepPer, orchestration_of
 from kedro_manifest.planning import plan_groups
 
 from dagster_kedro.assets import default_op_name, kedro_multi_asset
@@ -30,7 +31,6 @@ from dagster_kedro.sensors import automation_sensors, build_sensors
 from dagster_kedro.translator import DagsterKedroTranslator
 from dagster_kedro.workers import check_workers
 
-StepPer = Literal["selection", "group"]
 Execute = Callable[[dg.AssetExecutionContext, KedroPipesResource], Iterator[Any]]
 
 
@@ -60,8 +60,8 @@ def build_definitions(
         translator: How datasets look as assets.
         client: Where workers run. Default: a process each, on this machine.
         resource: The whole resource, where more than the client is to be set.
-        step_per: Whether the nodes of a run are one step of Dagster or each group is a step of
-            its own. Default: what `dagster.yml` says.
+        step_per: Whether the nodes of a run are one step of Dagster, or those of each pipeline, or
+            each group is a step of its own. Default: what `dagster.yml` says.
         external_assets: Whether free inputs get assets; False where other definitions, which
             these are merged with, make them.
         op: Name, pool, tags and policies of the op; what it says wins over `dagster.yml`.
@@ -157,19 +157,26 @@ class _ProjectDefinitions:
 
     def _assets(self) -> Iterator[dg.AssetsDefinition]:
         given = self._step.op.name
-        if (self._step.per or self._orchestration.step_per) == "selection":
+        per = self._step.per or self._orchestration.step_per
+        if per == "selection":
             name = given or default_op_name(self._index, self._selection)
             yield from self._by_partitions(name, self._nodes)
             return
         package = self._index.manifest.project.package_name
-        policy = self._orchestration.group_policy()
-        for group in plan_groups(self._index.graph, self._nodes, policy).groups:
+        for group in plan_groups(self._index.graph, self._nodes, self._policy(per)).groups:
             name = (
                 dagster_name(f"{given}_{group.name}")
                 if given
                 else self._index.name_for(package, group.name)
             )
             yield from self._by_partitions(name, set(group.nodes))
+
+    def _policy(self, per: StepPer) -> GroupPolicy:
+        """Return which nodes are to share a step; within it they are grouped as `grouping` says."""
+        policy = self._orchestration.group_policy()
+        if per == "group":
+            return policy
+        return msgspec.structs.replace(policy, strategy="pipeline", on_cycle="widen")
 
     def _by_partitions(self, name: str, nodes: set[str]) -> Iterator[dg.AssetsDefinition]:
         """Make an op for each partitions definition: no job can hold two in one op."""

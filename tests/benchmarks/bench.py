@@ -34,7 +34,9 @@ SYNTHETIC_NODES, SYNTHETIC_PIPELINES = 2000, 20
 DEFINITIONS = """\
 from dagster_kedro import KedroProject, build_definitions
 
-defs = build_definitions(KedroProject({project!r}, python={python!r}, env={env!r}))
+defs = build_definitions(
+    KedroProject({project!r}, python={python!r}, env={env!r}), step_per={step_per!r}
+)
 """
 BARE_SPECS = """\
 import json
@@ -133,8 +135,9 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
     export = [str(python), "-m", "kedro_pipes", "export", "-o", "manifest.json"]
     for folder, env in ((example, "sample"), (synthetic, None)):
         run_silently([*export, *(["--env", env] if env else [])], folder)
-        text = DEFINITIONS.format(project=str(folder), python=str(python), env=env)
-        (folder / "definitions.py").write_text(text)
+        for file, step_per in (("definitions.py", None), ("by_pipeline.py", "pipeline")):
+            names = {"project": str(folder), "python": str(python), "env": env}
+            (folder / file).write_text(DEFINITIONS.format(**names, step_per=step_per))
     (scratch / "one_asset.py").write_text(ONE_ASSET)
     (synthetic / "bare_specs.py").write_text(BARE_SPECS)
     (synthetic / "bare.json").write_text(json.dumps(bare_location(synthetic / "manifest.json")))
@@ -171,6 +174,11 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
         Row(
             f"definitions of {SYNTHETIC_NODES:,} nodes, {SYNTHETIC_PIPELINES + 1} jobs",
             validate(synthetic),
+            validate(synthetic, "bare_specs.py"),
+        ),
+        Row(
+            f"definitions of {SYNTHETIC_NODES:,} nodes, `step_per: pipeline`",
+            validate(synthetic, "by_pipeline.py"),
             validate(synthetic, "bare_specs.py"),
         ),
         Row(

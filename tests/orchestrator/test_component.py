@@ -190,7 +190,10 @@ def test_selection(load, attributes, expected):
         ({"sleect": "training"}, "sleect"),
         ({"project": {"project_dir": ".", "pyhton": "x"}}, r"project[\s\S]*pyhton"),
         ({"op": {"retries": 2}}, "retries"),
-        ({"step_per": "node"}, r"attribute `step_per`.*'selection' or 'group'.*got 'node'"),
+        (
+            {"step_per": "node"},
+            r"attribute `step_per`.*'selection'.*'pipeline'.*'group'.*got 'node'",
+        ),
         ({"external_assets": "perhaps"}, r"attribute `external_assets`.*True or False"),
         ({"translation": {"group": "x"}}, r"translation[\s\S]*group"),
     ],

@@ -22,7 +22,12 @@ def groups(project, node):
         opened = project(
             *nodes,
             memory=memory,
-            pipelines={"__default__": [each.name for each in nodes], "late": ["fit", "score"]},
+            pipelines={
+                "__default__": [each.name for each in nodes],
+                "all": [each.name for each in nodes],
+                "early": ["load", "tidy"],
+                "late": ["fit", "score"],
+            },
             orchestration={"step_per": "group", **orchestration},
         )
         definitions = build_definitions(opened)
@@ -39,6 +44,7 @@ def groups(project, node):
 ALONE = {"raw", "table", "model", "scores"}
 INPUTS_TOGETHER = {"raw table", "model", "scores"}
 MODELS_TOGETHER = {"raw", "table", "model scores"}
+BY_PIPELINE = {"raw table", "model scores"}
 
 
 @pytest.mark.parametrize(
@@ -46,11 +52,13 @@ MODELS_TOGETHER = {"raw", "table", "model scores"}
     [
         ({}, ALONE),
         ({"step_per": "selection"}, {"model raw scores table"}),
+        ({"step_per": "pipeline"}, BY_PIPELINE),
+        ({"step_per": "pipeline", "memory": ["table"]}, {"model raw scores table"}),
         ({"grouping": {"strategy": "node"}}, ALONE),
         ({"grouping": {"strategy": "namespace"}}, MODELS_TOGETHER),
         ({"grouping": {"strategy": "tag"}}, INPUTS_TOGETHER),
         ({"grouping": {"strategy": "tag", "tag_prefix": "box."}}, MODELS_TOGETHER),
-        ({"grouping": {"strategy": "pipeline"}}, MODELS_TOGETHER),
+        ({"grouping": {"strategy": "pipeline"}}, BY_PIPELINE),
         ({"groups": {"g": {"nodes": ["load", "tidy"]}}}, INPUTS_TOGETHER),
         ({"groups": {"g": {"tags": ["box.ml"]}}}, MODELS_TOGETHER),
         ({"groups": {"g": {"namespaces": ["ml"]}}}, MODELS_TOGETHER),
