@@ -14,10 +14,10 @@ from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesMappingP
 from kedro_manifest.errors import InvocationError
 from kedro_manifest.invocation import decode_invocation, read_invocation
 
-from kedro_pipes.channel import NumberedMessageWriter
 from kedro_pipes.environment import prepare_environment
 from kedro_pipes.guardian import start_guardian
-from kedro_pipes.pipes_context import WorkerPipesContext
+from kedro_pipes.worker.channel import NumberedMessageWriter
+from kedro_pipes.worker.pipes_context import WorkerPipesContext
 
 NOT_UNDER_PIPES = """\
 This is the worker of kedro-dagster-pipes. It is started by Dagster, through Dagster Pipes,
@@ -69,7 +69,7 @@ def _run_file(file: Path) -> int:
         invocation = read_invocation(file)
     except InvocationError as error:
         return _refuse(error)
-    from kedro_pipes.worker import run_by_hand  # noqa: PLC0415 - imports kedro, see environment
+    from kedro_pipes.worker.run import run_by_hand  # noqa: PLC0415 - imports kedro, see environment
 
     try:
         run_by_hand(invocation, Path.cwd())
@@ -86,7 +86,7 @@ def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
         with pipes:
             invocation = decode_invocation(dict(pipes.extras))
             # Imports kedro, which the environment had to be prepared for.
-            from kedro_pipes.worker import PipesReports, run_invocation  # noqa: PLC0415
+            from kedro_pipes.worker.run import PipesReports, run_invocation  # noqa: PLC0415
 
             run_invocation(invocation, PipesReports(pipes), Path.cwd())
     except InvocationError as error:

@@ -13,10 +13,10 @@ from kedro_manifest.codec import encode_manifest, write_manifest
 from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.model import Manifest
 
-from kedro_pipes.cli_check import check
-from kedro_pipes.cli_init import init, schema
-from kedro_pipes.cli_plan import plan
-from kedro_pipes.cli_project import (
+from kedro_pipes.commands.check import check
+from kedro_pipes.commands.init import init, schema
+from kedro_pipes.commands.plan import plan
+from kedro_pipes.commands.project import (
     STDOUT,
     explain,
     project_arguments,

@@ -21,25 +21,15 @@ from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.codec import content_hash
 from kedro_manifest.errors import DuplicateNameError, OrchestrationError, UnknownNameError
-from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.placement import Store
 from kedro_manifest.orchestration.root import read_orchestration
+from kedro_manifest.planning.graph import PipelineGraph
 
-from kedro_pipes.added_datasets import added_datasets
-from kedro_pipes.catalog_entries import CatalogEntries
-from kedro_pipes.configuration import read_config
-from kedro_pipes.node_source import SourceReader
-from kedro_pipes.orchestration_file import (
-    Ineffective,
-    find_ineffective,
-    make_public,
-    read_file,
-    refuse_wrong,
-)
-from kedro_pipes.parameters import describe_parameters
-from kedro_pipes.picklability import doubt_output
-from kedro_pipes.project_loading import (
+from kedro_pipes.project.added_datasets import added_datasets
+from kedro_pipes.project.catalog_entries import CatalogEntries
+from kedro_pipes.project.configuration import read_config
+from kedro_pipes.project.loading import (
     OpenedProject,
     catalog_of_own_hooks,
     first_line,
@@ -47,10 +37,20 @@ from kedro_pipes.project_loading import (
     load_pipelines,
     open_project,
 )
-from kedro_pipes.redaction import public_json, redact_text
-from kedro_pipes.registry_probe import probe_registry
-from kedro_pipes.runtime_parameters import find_runtime_parameters
-from kedro_pipes.scrubbing import known_secrets, scrub_manifest
+from kedro_pipes.project.node_source import SourceReader
+from kedro_pipes.project.orchestration_file import (
+    Ineffective,
+    find_ineffective,
+    make_public,
+    read_file,
+    refuse_wrong,
+)
+from kedro_pipes.project.parameters import describe_parameters
+from kedro_pipes.project.picklability import doubt_output
+from kedro_pipes.project.redaction import public_json, redact_text
+from kedro_pipes.project.registry_probe import probe_registry
+from kedro_pipes.project.runtime_parameters import find_runtime_parameters
+from kedro_pipes.project.scrubbing import known_secrets, scrub_manifest
 
 logger = logging.getLogger(__name__)
 

@@ -5,21 +5,21 @@ Imports dagster; never kedro.
 
 from kedro_manifest.orchestration.jobs import PipelineFilter
 
-from dagster_kedro.assets import (
+from dagster_kedro.assets.multi_assets import (
     build_kedro_asset_selection,
     build_kedro_asset_specs,
     get_asset_key_for_dataset,
     kedro_assets,
 )
+from dagster_kedro.assets.op_settings import KedroOpSpec
+from dagster_kedro.assets.translator import DagsterKedroTranslator, KedroAsset
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
-from dagster_kedro.component import KedroProjectComponent
+from dagster_kedro.component.project_component import KedroProjectComponent
 from dagster_kedro.definitions import build_definitions
 from dagster_kedro.launchpad import launchpad_resource
-from dagster_kedro.op_settings import KedroOpSpec
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
-from dagster_kedro.translator import DagsterKedroTranslator, KedroAsset
 
 __all__ = [
     "DagsterKedroTranslator",

@@ -10,26 +10,26 @@ from typing import Any
 import dagster as dg
 import msgspec
 from kedro_manifest.errors import DuplicateNameError, OrchestrationError
-from kedro_manifest.grouping import GroupPolicy
 from kedro_manifest.names import dagster_name
 from kedro_manifest.orchestration.root import Orchestration, StepPer, orchestration_of
-from kedro_manifest.planning import plan_groups
+from kedro_manifest.planning.grouping import GroupPolicy
+from kedro_manifest.planning.plan import plan_groups
 
-from dagster_kedro.assets import default_op_name, kedro_multi_asset
+from dagster_kedro.assets.index import AssetIndex
+from dagster_kedro.assets.multi_assets import default_op_name, kedro_multi_asset
+from dagster_kedro.assets.node_selection import NodeSelection, Selected
+from dagster_kedro.assets.op_settings import KedroOpSpec
+from dagster_kedro.assets.translator import DagsterKedroTranslator
+from dagster_kedro.automation.observation import InputObservation
+from dagster_kedro.automation.sensors import automation_sensors, build_sensors
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
-from dagster_kedro.index import AssetIndex
-from dagster_kedro.jobs import project_jobs
+from dagster_kedro.configuration.run_configuration import resource_key
+from dagster_kedro.jobs.asset_jobs import project_jobs
 from dagster_kedro.launchpad import launchpad_resource
-from dagster_kedro.node_selection import NodeSelection, Selected
-from dagster_kedro.observation import InputObservation
-from dagster_kedro.op_settings import KedroOpSpec
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
-from dagster_kedro.run_configuration import resource_key
-from dagster_kedro.sensors import automation_sensors, build_sensors
-from dagster_kedro.translator import DagsterKedroTranslator
-from dagster_kedro.workers import check_workers
+from dagster_kedro.running.workers import check_workers
 
 Execute = Callable[[dg.AssetExecutionContext, KedroPipesResource], Iterator[Any]]
 

@@ -17,11 +17,11 @@ from kedro_manifest.orchestration.clients import DEFAULT_CLIENT, AnyClient
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.parameter_tree import Branch, settable_tree, without_defaults
 
-from dagster_kedro.client_directory import set_up_client
+from dagster_kedro.clients.directory import set_up_client
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
+from dagster_kedro.configuration.run_configuration import merged
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
-from dagster_kedro.run_configuration import merged
 from dagster_kedro.sharing import Shared
 
 _LOG_LEVEL = dg.Enum(

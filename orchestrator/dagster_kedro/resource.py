@@ -13,11 +13,11 @@ import dagster as dg
 import msgspec
 from pydantic import Field
 
+from dagster_kedro.assets.index import index_of_step
 from dagster_kedro.clients.base import KedroClient
-from dagster_kedro.index import index_of_step
-from dagster_kedro.programs import stream_program
-from dagster_kedro.run import KedroRun
-from dagster_kedro.settings import RunSettings, read_worker
+from dagster_kedro.configuration.settings import RunSettings, read_worker
+from dagster_kedro.running.programs import stream_program
+from dagster_kedro.running.run import KedroRun
 
 
 class KedroPipesResource(dg.ConfigurableResource[Any]):

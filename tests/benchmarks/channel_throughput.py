@@ -27,7 +27,7 @@ from kedro_manifest.invocation import FRAMES_PARAM
 WRITER = """
 import sys
 from dagster_pipes import PipesDefaultMessageWriter, PipesEnvVarParamsLoader, _make_message
-from kedro_pipes.channel import NumberedMessageWriter
+from kedro_pipes.worker.channel import NumberedMessageWriter
 kind, count = sys.argv[1], int(sys.argv[2])
 writer = PipesDefaultMessageWriter() if kind == "stock" else NumberedMessageWriter()
 with writer.open(PipesEnvVarParamsLoader().load_messages_params()) as channel:

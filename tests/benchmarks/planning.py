@@ -13,11 +13,11 @@ import random
 import sys
 import time
 
-from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.grouping import GroupPolicy
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
-from kedro_manifest.planning import plan_groups
-from kedro_manifest.selection import NodeFilter, filter_nodes, needed_nodes
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.grouping import GroupPolicy
+from kedro_manifest.planning.plan import plan_groups
+from kedro_manifest.planning.selection import NodeFilter, filter_nodes, needed_nodes
 
 SIZES = [500, 1000, 2000, 5000, 10_000]
 EDGES = 4

@@ -110,7 +110,7 @@ def test_the_kedro_environment_has_no_dagster(kedro_python):
     ("module", "forbidden"),
     [
         ("kedro_manifest.codec", ("kedro", "dagster", "dagster_pipes")),
-        ("kedro_manifest.planning", ("kedro", "dagster", "dagster_pipes")),
+        ("kedro_manifest.planning.plan", ("kedro", "dagster", "dagster_pipes")),
     ],
 )
 def test_the_neutral_package_loads_no_framework(module, forbidden):

@@ -12,7 +12,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 from dagster_kedro import KedroProject, KedroProjectComponent, build_definitions
 from kedro_manifest.codec import read_manifest, write_manifest
 from kedro_manifest.model import Parameter
-from kedro_manifest.preflight import check_manifest
+from kedro_manifest.preflight.check import check_manifest
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "docs/examples/nyc_flights"

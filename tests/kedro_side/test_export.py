@@ -11,7 +11,7 @@ import pytest
 from kedro.io import CatalogConfigResolver
 from kedro_manifest.codec import decode_manifest, encode_manifest
 from kedro_manifest.model import Manifest
-from kedro_pipes.catalog_entries import CatalogEntries
+from kedro_pipes.project.catalog_entries import CatalogEntries
 
 REPOSITORY = Path(__file__).parents[2]
 RECORDED = REPOSITORY / "tests/manifest/fixtures/spaceport-1.0.json"

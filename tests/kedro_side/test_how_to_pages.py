@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro_manifest.orchestration.root import read_orchestration
-from kedro_pipes.orchestration_file import find_ineffective, make_public, read_file
+from kedro_pipes.project.orchestration_file import find_ineffective, make_public, read_file
 
 PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
 OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "type: dagster_kedro.")

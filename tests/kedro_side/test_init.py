@@ -14,7 +14,7 @@ import yaml
 from kedro_manifest.codec import read_manifest
 from kedro_manifest.orchestration.root import Orchestration, read_orchestration
 from kedro_manifest.orchestration.schema import dagster_yml_schema
-from kedro_pipes.starter import locate_interpreter, render_orchestration
+from kedro_pipes.commands.starter import locate_interpreter, render_orchestration
 
 DEFAULT_STORE = {"url": ".kedro-pipes/staging", "backend": "pickle"}
 INIT = [sys.executable, "-m", "kedro_pipes", "init"]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from kedro_pipes.orchestration_file import find_ineffective, make_public
+from kedro_pipes.project.orchestration_file import find_ineffective, make_public
 
 CHECK = [sys.executable, "-m", "kedro_pipes", "check"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Annotated
 
 import pytest
-from kedro_pipes.picklability import doubt_output
+from kedro_pipes.project.picklability import doubt_output
 
 
 def rows() -> Iterator[int]:

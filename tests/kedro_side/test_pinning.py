@@ -1,5 +1,5 @@
 import pytest
-from kedro_pipes.pinning import entries_from_catch_all
+from kedro_pipes.worker.pinning import entries_from_catch_all
 
 pytestmark = pytest.mark.newest  # the tests make a resolver as Kedro from 1.0 on does
 

@@ -217,8 +217,8 @@ def test_mermaid(spaceport, plan):
 
 def test_mermaid_draws_groups_where_nodes_are_too_many():
     """What Mermaid would refuse is drawn in groups; any name is text, not syntax."""
-    from kedro_pipes.plan_picture import draw_mermaid  # noqa: PLC0415
-    from kedro_pipes.plan_view import GroupView, PlanView  # noqa: PLC0415
+    from kedro_pipes.commands.plan_picture import draw_mermaid  # noqa: PLC0415
+    from kedro_pipes.commands.plan_view import GroupView, PlanView  # noqa: PLC0415
 
     def group(name, nodes, upstream):
         nothing = {"labels": [], "in_memory": [], "confirmed": [], "between": []}

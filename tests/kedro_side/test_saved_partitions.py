@@ -4,7 +4,7 @@ import pytest
 from kedro.io import CachedDataset
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.partitions import IncrementalDataset, PartitionedDataset
-from kedro_pipes.describe import saved_partitions
+from kedro_pipes.worker.describe import saved_partitions
 
 
 @pytest.fixture

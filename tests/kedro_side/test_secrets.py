@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from kedro_pipes.redaction import (
+from kedro_pipes.project.redaction import (
     REDACTED,
     SecretScrubber,
     is_secret_key,

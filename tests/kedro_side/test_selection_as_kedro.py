@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline import node, pipeline
 from kedro_manifest.errors import UnknownNameError
-from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Manifest, Node, Pipeline, Project
-from kedro_manifest.selection import NodeFilter, filter_nodes
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.selection import NodeFilter, filter_nodes
 
 TAGS = ["daily", "cheap"]
 NAMESPACES = [None, "a", "a.b", "ab", "n0"]

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from kedro_manifest.codec import decode_manifest, encode_manifest
 from kedro_manifest.errors import UnknownNameError
-from kedro_manifest.graph import PipelineGraph
-from kedro_manifest.grouping import ExplicitGroup, GroupPolicy, Label, label_nodes
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.root import orchestration_of
-from kedro_manifest.planning import plan_groups
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.grouping import ExplicitGroup, GroupPolicy, Label, label_nodes
+from kedro_manifest.planning.plan import plan_groups
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
 

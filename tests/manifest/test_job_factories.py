@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.factories import expand_jobs
 from kedro_manifest.orchestration.job_checks import nodes_of_job
 from kedro_manifest.orchestration.root import read_orchestration
+from kedro_manifest.planning.graph import PipelineGraph
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
 NODES = {

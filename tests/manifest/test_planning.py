@@ -10,11 +10,11 @@ from kedro_manifest.errors import (
     GroupCycleError,
     UnknownNameError,
 )
-from kedro_manifest.graph import PipelineGraph, inputs_of, outputs_of
-from kedro_manifest.grouping import ExplicitGroup, GroupPolicy, label_nodes
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
-from kedro_manifest.planning import plan_groups
-from kedro_manifest.selection import needed_nodes
+from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of
+from kedro_manifest.planning.grouping import ExplicitGroup, GroupPolicy, label_nodes
+from kedro_manifest.planning.plan import plan_groups
+from kedro_manifest.planning.selection import needed_nodes
 
 
 def graph_of(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project, SourceLocation
-from kedro_manifest.preflight import check_manifest, clients_of
+from kedro_manifest.preflight.check import check_manifest, clients_of
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
 

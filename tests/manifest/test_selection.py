@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from kedro_manifest.errors import UnknownNameError
-from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
-from kedro_manifest.selection import NodeFilter, filter_nodes, unfinished_nodes
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.selection import NodeFilter, filter_nodes, unfinished_nodes
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
 

@@ -2,12 +2,12 @@
 
 import pytest
 from kedro_manifest.errors import OrchestrationError, UnknownNameError
-from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.retrying import Retries
 from kedro_manifest.orchestration.root import read_orchestration
-from kedro_manifest.planning import plan_groups
-from kedro_manifest.worker_settings import WorkerRules, WorkerSettings, most_attempts
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.plan import plan_groups
+from kedro_manifest.settings.workers import WorkerRules, WorkerSettings, most_attempts
 
 NODES = [
     Node(name="load", function="m:f", outputs=["raw"]),

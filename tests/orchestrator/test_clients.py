@@ -10,9 +10,9 @@ from contextlib import ExitStack
 import dagster as dg
 import pytest
 from dagster_kedro import KedroPipesResource, KedroSubprocessClient, build_definitions
-from dagster_kedro.client_directory import make_client, set_up_client
+from dagster_kedro.clients.directory import make_client, set_up_client
 from dagster_kedro.clients.scripted import Playlist, Script, ScriptedClient, script_lines
-from dagster_kedro.settings import read_worker
+from dagster_kedro.configuration.settings import read_worker
 from dagster_pipes import decode_param
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.clients import CustomClient, SubprocessClient

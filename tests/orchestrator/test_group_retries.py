@@ -11,7 +11,7 @@ from dagster_kedro import KedroPipesResource, KedroSubprocessClient, build_defin
 from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.clients.scripted import Script, ScriptedClient, script_lines
 from dagster_kedro.errors import GroupFailedError, NodeFailedError
-from dagster_kedro.retrying import run_attempts
+from dagster_kedro.running.retrying import run_attempts
 from kedro_manifest.events import DatasetSaved, NodeFailed, NodeFinished, encode_event
 from kedro_manifest.invocation import EXTRAS_KEY
 from kedro_manifest.model import Dataset

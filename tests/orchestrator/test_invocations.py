@@ -4,9 +4,9 @@ import dagster as dg
 import msgspec
 import pytest
 from dagster_kedro import KedroPipesResource, KedroProject
+from dagster_kedro.assets.index import AssetIndex
+from dagster_kedro.assets.translator import DagsterKedroTranslator
 from dagster_kedro.clients.scripted import ScriptedClient
-from dagster_kedro.index import AssetIndex
-from dagster_kedro.translator import DagsterKedroTranslator
 from kedro_manifest.codec import write_manifest
 
 

@@ -13,8 +13,8 @@ from dagster_kedro import (
     build_definitions,
     launchpad_resource,
 )
-from dagster_kedro.index import AssetIndex
-from dagster_kedro.jobs import project_jobs
+from dagster_kedro.assets.index import AssetIndex
+from dagster_kedro.jobs.asset_jobs import project_jobs
 from kedro_manifest.codec import write_manifest
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.invocation import decode_invocation

@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 import pytest
-from dagster_kedro.metadata import metadata_from_pipes
+from dagster_kedro.results.metadata import metadata_from_pipes
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,8 +14,9 @@ from dagster_kedro.errors import (
     WorkerExitedError,
     WorkerOutOfMemoryError,
 )
-from dagster_kedro.results import Expected, GroupResults
-from dagster_kedro.wording import LogLine
+from dagster_kedro.results.expected import Expected
+from dagster_kedro.results.group_results import GroupResults
+from dagster_kedro.results.wording import LogLine
 from hypothesis import given
 from hypothesis import strategies as st
 from kedro_manifest.events import DatasetSaved, NodeFailed, NodeFinished, encode_event

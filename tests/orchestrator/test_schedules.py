@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from dagster_kedro import build_definitions
-from dagster_kedro.schedules import schedule_of
+from dagster_kedro.jobs.schedules import schedule_of
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.root import read_orchestration
 

@@ -4,11 +4,11 @@ import threading
 import time
 
 import pytest
-from dagster_kedro.scheduling import GroupScheduler
-from dagster_kedro.tag_limits import TagLimits
+from dagster_kedro.running.scheduling import GroupScheduler
+from dagster_kedro.running.tag_limits import TagLimits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kedro_manifest.planning import Group, Plan
+from kedro_manifest.planning.plan import Group, Plan
 
 PATIENCE_S = 10
 

@@ -11,11 +11,11 @@ import dagster as dg
 import fsspec
 import pytest
 from dagster_kedro import KedroProject, build_definitions
+from dagster_kedro.assets.index import AssetIndex
+from dagster_kedro.assets.translator import DagsterKedroTranslator
+from dagster_kedro.automation.file_watch import REMEMBERED_GONE
+from dagster_kedro.automation.sensors import build_sensors
 from dagster_kedro.errors import StorageError
-from dagster_kedro.file_watch import REMEMBERED_GONE
-from dagster_kedro.index import AssetIndex
-from dagster_kedro.sensors import build_sensors
-from dagster_kedro.translator import DagsterKedroTranslator
 from kedro_manifest.codec import write_manifest
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.model import Dataset, Parameter

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.grouping import ExplicitGroup
 from kedro_manifest.orchestration.placement import Timeout
+from kedro_manifest.planning.grouping import ExplicitGroup
 
 DEFAULT_CLIENT = "default"
 """Name of the client that runs what no other one does."""

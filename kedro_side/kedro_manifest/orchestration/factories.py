@@ -14,9 +14,9 @@ import msgspec
 
 from kedro_manifest.errors import OrchestrationError, UnknownNameError
 from kedro_manifest.findings import list_names
-from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.orchestration.jobs import Job
-from kedro_manifest.selection import (
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.selection import (
     DEFAULT_PIPELINE,
     NodeFilter,
     filter_nodes,

@@ -11,11 +11,11 @@ from typing import get_args
 import msgspec
 
 from kedro_manifest.errors import OrchestrationError, UnknownNameError
-from kedro_manifest.graph import PipelineGraph
 from kedro_manifest.orchestration.factories import NamedJob, expand_jobs, filter_of
 from kedro_manifest.orchestration.jobs import Executor, ExecutorKind, Logger
 from kedro_manifest.orchestration.root import Orchestration
-from kedro_manifest.selection import filter_nodes
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.selection import filter_nodes
 
 CONSOLE = "console"
 """The logger that Dagster has itself."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from kedro_manifest.orchestration.retrying import Retries, Times
-from kedro_manifest.selection import NodeFilter
+from kedro_manifest.planning.selection import NodeFilter
 
 ExecutorKind = Literal[
     "in_process",

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kedro_manifest.grouping import ExplicitGroup, OnCycle, Strategy
 from kedro_manifest.orchestration.retrying import Retries, Times
+from kedro_manifest.planning.grouping import ExplicitGroup, OnCycle, Strategy
 
 ANY_DATASET = "*"
 OnDrift = Literal["refuse", "warn"]

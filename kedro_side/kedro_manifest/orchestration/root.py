@@ -7,7 +7,6 @@ from typing import Any, Literal
 import msgspec
 
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.grouping import GroupPolicy, MemoryPolicy
 from kedro_manifest.model import Manifest
 from kedro_manifest.orchestration.automation import AnySensor, AssetSettings, Observation, Status
 from kedro_manifest.orchestration.clients import AnyClient, Concurrency, refuse_planned_types
@@ -18,6 +17,7 @@ from kedro_manifest.orchestration.partitions import AnyPartitions
 from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store, Timeout
 from kedro_manifest.orchestration.retrying import Retries, Times
 from kedro_manifest.orchestration.spelling import respell
+from kedro_manifest.planning.grouping import GroupPolicy, MemoryPolicy
 
 StepPer = Literal["selection", "pipeline", "group"]
 

@@ -4,7 +4,7 @@ import os
 
 from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesEnvVarParamsLoader
 from kedro_manifest.invocation import decode_invocation
-from kedro_pipes.channel import NumberedMessageWriter
+from kedro_pipes.worker.channel import NumberedMessageWriter
 
 if __name__ == "__main__":
     writer = NumberedMessageWriter()

@@ -1,0 +1,1 @@
+"""Which nodes run, and in which groups. Pure functions on a manifest, no configuration file."""

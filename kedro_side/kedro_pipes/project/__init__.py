@@ -1,0 +1,1 @@
+"""What can be read off a live Kedro project. Runs no node, writes nothing."""

@@ -1,0 +1,1 @@
+"""One invocation in a real Kedro session, reported through Pipes. Knows nothing of export."""

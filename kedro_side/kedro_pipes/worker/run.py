@@ -1,0 +1,150 @@
+"""Run one invocation in a real Kedro session and report it.
+
+The way in is `python -m kedro_pipes`. Knows the session and the reports, not how the
+messages travel.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import kedro
+import msgspec
+from kedro_manifest import __version__
+from kedro_manifest.events import DatasetsFound, Event, WorkerStarted, encode_event
+from kedro_manifest.invocation import Invocation
+
+from kedro_pipes.worker.describe import PipesMetadata
+from kedro_pipes.worker.drift import refuse_drift
+from kedro_pipes.worker.logs import ForwardingHandler
+from kedro_pipes.worker.pinning import PinnedEntriesHook
+from kedro_pipes.worker.pipes_context import WorkerPipesContext
+from kedro_pipes.worker.reporting import NodeReporter, Reports
+from kedro_pipes.worker.runners import make_runner
+from kedro_pipes.worker.sessions import configure, existing_outputs, load_nodes, run_session
+from kedro_pipes.worker.staging import StagingHook, remove_staged
+
+
+class PipesReports:
+    """Reports through a Pipes context, so that any Pipes client can read them."""
+
+    def __init__(self, pipes: WorkerPipesContext) -> None:
+        self._pipes = pipes
+
+    def event(self, event: Event) -> None:
+        """Report one of our events as a custom message."""
+        self._pipes.report_custom_message(encode_event(event))
+
+    def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
+        """Report a selected asset as materialized."""
+        self._pipes.report_saved(asset_key, metadata)
+
+    def log(self, message: str, level: str) -> None:
+        """Forward one log record."""
+        self._pipes.log.log(logging.getLevelName(level), "%s", message)
+
+
+class PrintedReports:
+    """Prints what would be reported, a JSON line each, for a worker that is run by hand."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def event(self, event: Event) -> None:
+        """Print one of our events."""
+        self._print(msgspec.to_builtins(event))
+
+    def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
+        """Print a materialization with its bare metadata values."""
+        values = {name: entry["raw_value"] for name, entry in metadata.items()}
+        self._print({"event": "Materialization", "asset_key": asset_key, "metadata": values})
+
+    def log(self, message: str, level: str) -> None:
+        """Print nothing: by hand, the project's own handlers write to the terminal."""
+
+    def _print(self, record: dict[str, Any]) -> None:
+        with self._lock:  # or two threads would share a line
+            print(json.dumps(record, default=str), file=self._stream, flush=True)
+
+
+def run_invocation(
+    invocation: Invocation, reports: PipesReports | PrintedReports, project_path: Path
+) -> None:
+    """Run the nodes of one invocation; returns only when all of them are finished.
+
+    Args:
+        invocation: What to run.
+        reports: Where to report it.
+        project_path: The project's directory; for a packaged project any directory, which
+            relative paths in the catalog are then relative to.
+
+    Raises:
+        Exception: Whatever a node, a dataset or a hook raised, after it has been reported.
+    """
+    reports.event(
+        WorkerStarted(
+            process_id=os.getpid(),
+            kedro_version=kedro.__version__,
+            worker_version=__version__,
+        )
+    )
+    for url in invocation.remove_staged:
+        remove_staged(url, project_path)
+    if not invocation.nodes:
+        return
+    if invocation.find_only:
+        configure(project_path, invocation.package_name)
+        found = existing_outputs(project_path, invocation)
+        partitions = {name: ids for name, ids in found.items() if ids}
+        reports.event(DatasetsFound(datasets=sorted(found), partitions=partitions))
+        return
+    reporter = NodeReporter(invocation, reports)
+    hooks = [
+        reporter,
+        PinnedEntriesHook(invocation.load_versions),
+        StagingHook(invocation, project_path),
+    ]
+    configure(project_path, invocation.package_name)
+    with _forwarded_logs(invocation, reports, reporter):
+        try:
+            loaded = load_nodes(invocation)
+            refuse_drift(invocation, loaded.nodes, project_path)
+            runner = make_runner(invocation, loaded.nodes, reporter.running)
+            run_session(project_path, invocation, loaded, hooks=hooks, runner=runner)
+        except BaseException as error:
+            reporter.fail(error)
+            raise
+        reporter.finish()
+
+
+def run_by_hand(invocation: Invocation, project_path: Path) -> None:
+    """Run an invocation and print what would be reported."""
+    run_invocation(invocation, PrintedReports(sys.stdout), project_path)
+
+
+@contextmanager
+def _forwarded_logs(
+    invocation: Invocation, reports: PipesReports | PrintedReports, reporter: NodeReporter
+) -> Iterator[None]:
+    """Attach our handler; after `configure`, because Kedro resets logging there."""
+    handler = ForwardingHandler(reports.log, lambda: reporter.current_node)
+    handler.setLevel(invocation.log_level)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(capture=True)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+__all__ = ["PipesReports", "PrintedReports", "Reports", "run_by_hand", "run_invocation"]

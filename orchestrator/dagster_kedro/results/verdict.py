@@ -1,0 +1,76 @@
+"""Whether a worker did what it was asked to, by how it ended and what it said of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kedro_manifest.errors import InvocationError, ProjectDriftError
+from kedro_manifest.events import NodeFailed
+
+from dagster_kedro.clients.base import WorkerExit
+from dagster_kedro.errors import (
+    ChannelIncompleteError,
+    GroupFailedError,
+    NodeFailedError,
+    WorkerEvictedError,
+    WorkerExitedError,
+    WorkerOutOfMemoryError,
+    WorkerPreemptedError,
+    WorkerRefusedError,
+    WorkerTimedOutError,
+)
+from dagster_kedro.results.wording import (
+    describe_exception,
+    describe_exit,
+    describe_failure,
+    describe_timeout,
+    quote_output,
+)
+
+_TAKEN = {"evicted": WorkerEvictedError, "preempted": WorkerPreemptedError}
+_REFUSALS = {error.__name__ for error in (ProjectDriftError, InvocationError)}
+"""What a worker raises before it starts on its nodes, and would raise again."""
+
+
+def judge_worker(
+    group: str,
+    ended: WorkerExit,
+    reason: NodeFailed | Mapping[str, Any] | None,
+    *,
+    defects: Sequence[str],
+    output: list[str],
+    timed_out_s: float | None,
+) -> None:
+    """Return if a worker ended well and all that it said has arrived.
+
+    Args:
+        group: What it ran, for people.
+        ended: How its process ended.
+        reason: The failing node, or the exception, that it gave as its reason for failing.
+        defects: What is wrong with its messages.
+        output: The last lines of its output, quoted where it gave no reason.
+        timed_out_s: The time that it had, if it was stopped for taking longer.
+
+    Raises:
+        GroupFailedError: It did not; the kind of error says why.
+    """
+    # What a node says while it is being ended from outside is no reason of its own.
+    if ended.taken is not None:
+        raise _TAKEN[ended.taken](describe_exit(group, ended, output))
+    if timed_out_s is not None:
+        raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
+    if isinstance(reason, NodeFailed):
+        raise NodeFailedError(describe_failure(reason))
+    if reason is not None:
+        error = WorkerRefusedError if reason.get("name") in _REFUSALS else GroupFailedError
+        raise error(describe_exception(group, reason))
+    if ended.out_of_memory:
+        raise WorkerOutOfMemoryError(describe_exit(group, ended, output))
+    if not ended.is_clean:
+        raise WorkerExitedError(describe_exit(group, ended, output))
+    if defects:
+        raise ChannelIncompleteError(
+            f"Cannot trust the result of {group}: {'; '.join(defects)}. "
+            f"Run it again.{quote_output(output)}"
+        )

@@ -1,0 +1,159 @@
+"""How events and failures are told to people: texts only, no verdicts."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from kedro_manifest.events import (
+    AnyEvent,
+    NodeFailed,
+    NodeFinished,
+    NodeStarted,
+    PartitionsSaved,
+    WorkerStarted,
+)
+from kedro_manifest.planning.plan import Group
+
+from dagster_kedro.clients.base import WorkerExit
+from dagster_kedro.errors import GroupFailedError
+
+_SHOWN_PARTITIONS = 20
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A line for the run's log."""
+
+    message: str
+    level: str = "info"
+
+
+def describe_event(event: AnyEvent) -> LogLine | None:
+    """Return the line that tells an event in the run's log; None where another line does."""
+    if isinstance(event, WorkerStarted):
+        return LogLine(f"Worker started: process {event.process_id}, Kedro {event.kedro_version}.")
+    if isinstance(event, NodeStarted):
+        return LogLine(f"[{event.node}] started.")
+    if isinstance(event, NodeFinished):
+        total_s = event.load_s + event.compute_s + event.save_s
+        return LogLine(
+            f"[{event.node}] finished in {total_s:.2f} s (load {event.load_s:.2f}, "
+            f"compute {event.compute_s:.2f}, save {event.save_s:.2f})."
+        )
+    if isinstance(event, PartitionsSaved):
+        return LogLine(
+            f"[{event.node}] saved {_partitions(event.partitions)} of '{event.dataset}'."
+        )
+    if isinstance(event, NodeFailed):
+        return LogLine(describe_failure(event), "error")
+    return None
+
+
+def _partitions(saved: list[str]) -> str:
+    if len(saved) == 1:
+        return f"partition '{saved[0]}'"
+    return f"{len(saved)} partitions, '{saved[0]}' to '{saved[-1]}',"
+
+
+def describe_failure(failure: NodeFailed) -> str:
+    """Return which node failed, while doing what, and its traceback."""
+    among = f"one of {', '.join(map(repr, failure.among))}" if failure.among else ""
+    dataset = f"'{failure.dataset}'" if failure.dataset else among
+    doing = {"load": f"loading {dataset}", "save": f"saving {dataset}"}.get(
+        failure.phase if dataset else "", "running it"
+    )
+    return (
+        f"Node '{failure.node}' failed while {doing}: {failure.error_type}: {failure.message}\n\n"
+        f"{failure.traceback.rstrip()}"
+    )
+
+
+def describe_attempt(group: Group, number: int, most: int) -> str:
+    """Return that a group is tried again, and which of its nodes."""
+    return f"Group '{group.name}', attempt {number} of {most}: runs {', '.join(group.nodes)}."
+
+
+def describe_failed_attempt(
+    group: Group, number: int, most: int, error: GroupFailedError, wait_s: float
+) -> str:
+    """Return that an attempt at a group has failed, why, and when the next begins."""
+    again = f"in {wait_s:.1f} s" if wait_s else "at once"
+    return (
+        f"Group '{group.name}', attempt {number} of {most} failed ({error.kind}) and is tried "
+        f"again {again}: {error}"
+    )
+
+
+def describe_exception(group: str, exception: Mapping[str, Any]) -> str:
+    """Return the exception that a worker ended with, and what it came from."""
+    causes = "\n\n".join(_exception_chain(exception))
+    return f"The worker of {group} failed before any node did: {causes}"
+
+
+def _exception_chain(exception: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an exception and what it came from: the first cause is often the one that tells."""
+    stack = "".join(exception.get("stack") or []).rstrip()
+    name, message = str(exception.get("name")), str(exception.get("message")).rstrip()
+    # Pipes takes the traceback's last line for the message, which begins with the name.
+    yield f"{message if message.startswith(name) else f'{name}: {message}'}\n\n{stack}"
+    if earlier := exception.get("cause") or exception.get("context"):
+        for text in _exception_chain(earlier):
+            yield f"which came from {text}"
+
+
+def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
+    """Return how a worker ended that gave no reason, and the last that it wrote."""
+    peak = ""
+    if ended.peak_memory_bytes is not None:
+        peak = f" Its largest memory was {ended.peak_memory_bytes / 2**20:,.0f} MiB."
+    if ended.stopped:
+        how = "was stopped"
+    elif ended.taken == "evicted":
+        how = "was evicted from the place where it ran"
+    elif ended.taken == "preempted":
+        how = "lost the machine that it ran on, which was preempted"
+    elif ended.out_of_memory:
+        how = "was killed by the kernel for want of memory"
+    elif ended.signal is not None:
+        how = f"was killed by {_signal_name(ended.signal)}"
+    else:
+        how = f"exited with code {ended.code}"
+    return f"The worker of {group} {how} without giving a reason.{peak}{quote_output(output)}"
+
+
+def describe_timeout(group: str, timeout_s: float, output: list[str]) -> str:
+    """Return that a worker took too long, and the last that it wrote."""
+    return (
+        f"The worker of {group} took longer than its {timeout_s:g} s (`timeout_s`) and was "
+        f"stopped. Give it more time, or split it.{quote_output(output)}"
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def quote_output(output: list[str]) -> str:
+    """Return a worker's last lines, for the end of a message."""
+    if not output:
+        return " It wrote nothing."
+    return " Its last output:\n" + "\n".join(f"    {line}" for line in output)
+
+
+def describe_missing(what: str, missing: Mapping[str, str]) -> str:
+    """Return which partitions of a dataset are missing, and of which keys."""
+    shown = [_as_said(partition, key) for partition, key in missing.items()][:_SHOWN_PARTITIONS]
+    more = len(missing) - len(shown)
+    return (
+        f"{what} was saved without {len(missing)} of the run's partitions: {', '.join(shown)}"
+        + (f" and {more} more" if more else "")
+    )
+
+
+def _as_said(partition: str, key: str) -> str:
+    return repr(partition) if partition == key else f"{partition!r} (of key {key!r})"

@@ -1,0 +1,292 @@
+"""What each worker of a run is asked to do: which versions it loads, what is staged where.
+
+Knows what earlier groups and earlier attempts have saved. Starts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
+
+import dagster as dg
+from kedro_manifest.invocation import ExpectedNode, Invocation
+from kedro_manifest.names import strip_transcoding
+from kedro_manifest.orchestration.root import Orchestration, orchestration_of
+from kedro_manifest.parameter_tree import integer_keys, parameter_tree
+from kedro_manifest.planning.graph import inputs_of, outputs_of
+from kedro_manifest.planning.grouping import is_staged
+from kedro_manifest.planning.plan import Group, Plan
+from kedro_manifest.settings.workers import most_attempts
+
+from dagster_kedro.assets.index import AssetIndex
+from dagster_kedro.configuration.settings import RunSettings
+from dagster_kedro.running.attempts import Finished, resumed_versions
+from dagster_kedro.running.other_steps import OtherSteps
+from dagster_kedro.running.slices import RunSlice
+
+VERSION_KEY = "kedro/version"
+_LONGEST_NAME = 200
+
+
+class Invocations:
+    """Makes the invocations of one run, group by group.
+
+    Args:
+        context: The step's.
+        index: Of the project's assets.
+        settings: Of all groups.
+        orchestration: Where staged data goes.
+        selected: Selected datasets, and nodes without outputs, by Kedro's names.
+        finished: What earlier attempts have made.
+        plan: What will run.
+        others: The run's other steps.
+        run_slice: What the run makes of partitioned assets.
+    """
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        index: AssetIndex,
+        *,
+        settings: RunSettings,
+        orchestration: Orchestration,
+        selected: set[str],
+        finished: Mapping[dg.AssetKey, Finished],
+        plan: Plan,
+        others: OtherSteps,
+        run_slice: RunSlice,
+    ) -> None:
+        self._created = _creation_of_run(context)
+        # Each try of the step has room for as many attempts as any group may take, so that the
+        # third attempt of the first try is not the first one of the second.
+        self._attempts_before = context.retry_number * most_attempts(orchestration)
+        self.kedro_run_id = self._run_id_of(attempt=1)
+        self._dagster_run_id = context.run_id
+        self._index = index
+        self._settings = settings
+        self._orchestration = orchestration
+        self._selected = selected
+        self._versions = _earlier_versions(context, index, plan, run_slice)
+        self._versions.update(others.versions())
+        self._versions.update(
+            (index.by_key[key].name, version)
+            for key, version in resumed_versions(context).items()
+            if key in index.by_key
+        )
+        self._versions.update(
+            (index.by_key[key].name, asset.version)
+            for key, asset in finished.items()
+            if asset.version is not None
+        )
+        self._staged = {name: self._staging_url(name) for name in _staged(plan, index, others)}
+        self._staged.update(others.staged())
+        self._staged.update(
+            (index.by_key[key].name, asset.staged_at)
+            for key, asset in finished.items()
+            if asset.staged_at is not None
+        )
+
+    @property
+    def staged(self) -> AbstractSet[str]:
+        """In-memory datasets that cross from one worker to another."""
+        return self._staged.keys()
+
+    def of_group(
+        self, group: Group, attempt: int = 1, reported: AbstractSet[str] = frozenset()
+    ) -> Invocation:
+        """Return what the worker of a group is asked to run.
+
+        Args:
+            group: With the nodes that are left of it.
+            attempt: Number of the attempt at the group, from 1.
+            reported: Selected assets, by Kedro's names, that an earlier attempt has reported.
+        """
+        index = self._index
+        nodes = [index.graph.nodes[name] for name in group.nodes]
+        made = {name for node in nodes for name in outputs_of(node)}
+        touched = [name for node in nodes for name in (*node.inputs, *node.outputs)]
+        selected = self._selected - reported
+        return self._invocation(
+            group=group.name,
+            kedro_run_id=self._run_id_of(attempt),
+            nodes=group.nodes,
+            **self._loading(group.nodes),
+            **self._running(group),
+            expected=[
+                ExpectedNode(
+                    name=node.name,
+                    inputs=sorted({*node.inputs, *node.parameters}),
+                    outputs=sorted(set(node.outputs)),
+                    source_hash=node.source_hash,
+                )
+                for node in nodes
+            ],
+            load_versions=self._load_versions(touched, made),
+            staged={name: self._staged[name] for name in touched if name in self._staged},
+            dataset_assets={
+                name: index.key_of_dataset[name].to_escaped_user_string()
+                for name in sorted(made & selected)
+            },
+            node_assets={
+                node.name: index.key_of_node[node.name].to_escaped_user_string()
+                for node in nodes
+                if not node.outputs and node.name in selected
+            },
+        )
+
+    def looking_for_outputs(self, plan: Plan) -> Invocation:
+        """Return what reports which outputs of a plan's nodes exist."""
+        return self._invocation(
+            group="look for existing outputs",
+            nodes=plan.nodes,
+            **self._loading(plan.nodes),
+            find_only=True,
+        )
+
+    def removing_staged(self) -> Invocation | None:
+        """Return what removes the run's staged data; None if there is none."""
+        folders = {url.rpartition("/")[0] for url in self._staged.values()}
+        if not folders:
+            return None
+        return self._invocation(
+            group="remove staged data", nodes=[], pipelines=[], remove_staged=sorted(folders)
+        )
+
+    def take_versions(self, versions: Mapping[str, str]) -> None:
+        """Remember under which versions a group has saved its datasets."""
+        self._versions.update(versions)
+
+    def _loading(self, nodes: Iterable[str]) -> dict[str, object]:
+        """Say which registered pipelines a worker loads, and whether it has to load them all."""
+        pipelines = self._index.pipelines_holding(nodes)
+        return {
+            "pipelines": [pipeline.name for pipeline in pipelines],
+            "load_all": any(pipeline.loads_alone is False for pipeline in pipelines),
+        }
+
+    def _running(self, group: Group) -> dict[str, object]:
+        settings = self._orchestration.settings_of_group(group.explicit)
+        return {"runner": settings.runner, "is_async": settings.is_async}
+
+    def _run_id_of(self, attempt: int) -> str:
+        return kedro_run_id(self._created, self._attempts_before + attempt - 1)
+
+    def _invocation(self, **particulars: object) -> Invocation:
+        manifest, project = self._index.manifest, self._index.project
+        common: dict[str, object] = {
+            "kedro_run_id": self.kedro_run_id,
+            "dagster_run_id": self._dagster_run_id,
+            "package_name": manifest.project.package_name,
+            "conf_source": project.conf_source,
+            "env": self._settings.env or project.env,
+            "runtime_params": self._settings.parameters,
+            "integer_keys": list(
+                integer_keys(self._settings.parameters, parameter_tree(manifest.parameters))
+            ),
+            "staging_backend": self._orchestration.store.backend,
+            "expected_kedro": manifest.project.kedro_version,
+            "on_drift": self._orchestration.on_drift,
+            "log_level": self._settings.log_level,
+        }
+        return Invocation(**{**common, **particulars})  # type: ignore[arg-type]
+
+    def _load_versions(self, touched: Iterable[str], made: set[str]) -> dict[str, str]:
+        """Pin what others have saved: unpinned, Kedro loads the latest, which may be anyone's."""
+        pinned = {
+            name: self._versions[stripped]
+            for name in touched
+            if (stripped := strip_transcoding(name)) in self._versions and stripped not in made
+        }
+        return {**pinned, **self._settings.load_versions}
+
+    def _staging_url(self, dataset: str) -> str:
+        folder = self._orchestration.store.url.rstrip("/")
+        return f"{folder}/{self.kedro_run_id}/{_file_name(dataset)}.pickle"
+
+
+def _staged(plan: Plan, index: AssetIndex, others: OtherSteps) -> list[str]:
+    """Return the in-memory datasets that cross to another group, be it of another step."""
+    policy = orchestration_of(index.manifest).group_policy()
+    elsewhere = others.wanted(plan) if others.has_any else set()
+    crossing = (name for name in elsewhere if index.graph.is_memory(name))
+    may_cross = (name for name in crossing if is_staged(index.graph, policy, name))
+    return sorted({*plan.staged, *may_cross})
+
+
+def _file_name(dataset: str) -> str:
+    """Return a name for a file that no other dataset has, and that no file system refuses."""
+    name = quote(dataset, safe="")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(dataset.encode()).hexdigest()[:16]}"
+
+
+def kedro_run_id(created: datetime, attempts_before: int) -> str:
+    """Return the Kedro run id of an attempt at a group, in Kedro's timestamp format.
+
+    It is the time at which Dagster created the run, so all steps share it, and a millisecond
+    more for each attempt that there may have been before, in this try of the step or an earlier
+    one: no attempt meets a version that is written already.
+    """
+    moment = created.astimezone(timezone.utc) + timedelta(milliseconds=attempts_before)
+    return f"{moment:%Y-%m-%dT%H.%M.%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _creation_of_run(context: dg.AssetExecutionContext) -> datetime:
+    record = context.instance.get_run_record_by_id(context.run_id)
+    return record.create_timestamp if record else datetime.now(tz=timezone.utc)
+
+
+def _earlier_versions(
+    context: dg.AssetExecutionContext, index: AssetIndex, plan: Plan, run_slice: RunSlice
+) -> dict[str, str]:
+    """Return the versions that Dagster last saw of versioned inputs that this run won't make.
+
+    Of a partitioned one, those of the run's own partitions; several versions cannot be loaded at
+    once, so that then Kedro is left to find one.
+    """
+    graph = index.graph
+    nodes = [graph.nodes[name] for name in plan.nodes]
+    made = {name for node in nodes for name in outputs_of(node)}
+    read = {name for node in nodes for name in inputs_of(node)} - made
+    versions: dict[str, str] = {}
+    for name in sorted(read & graph.producers.keys()):
+        dataset = graph.datasets.get(name)
+        if dataset is None or not dataset.versioned:
+            continue
+        key = index.key_of_dataset[name]
+        version = _common_version(context, key, run_slice.keys_of(index, key))
+        if version is not None:
+            versions[name] = version
+    return versions
+
+
+def _common_version(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, partitions: Sequence[str | None]
+) -> str | None:
+    """Return the version that all of some partitions have; a long range is not read to its end."""
+    first, *others = partitions
+    version = _latest_version(context, key, first)
+    same = all(_latest_version(context, key, each) == version for each in others)
+    return version if same else None
+
+
+def _latest_version(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, partition: str | None
+) -> str | None:
+    """Return the version of a partition's, or of a whole asset's, last materialization."""
+    if partition is None:
+        event = context.instance.get_latest_materialization_event(key)
+        last = event.asset_materialization if event else None
+        if last is not None and last.partition is not None:
+            # A partition that this run is not of: its version lies elsewhere.
+            return None
+    else:
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
+        records = context.instance.fetch_materializations(wanted, limit=1).records
+        last = records[0].asset_materialization if records else None
+    version = last.metadata.get(VERSION_KEY) if last is not None else None
+    return str(version.value) if version is not None else None

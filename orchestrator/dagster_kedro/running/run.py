@@ -1,0 +1,383 @@
+"""One run of a selection: plan it, run its groups through a client, stream what they report."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import dagster as dg
+import msgspec
+from dagster_pipes import PipesContextData
+from kedro_manifest.findings import list_names
+from kedro_manifest.invocation import Invocation, encode_invocation
+from kedro_manifest.orchestration.root import orchestration_of
+from kedro_manifest.planning.graph import outputs_of
+from kedro_manifest.planning.plan import Group, Plan, plan_groups
+from kedro_manifest.planning.selection import needed_nodes, nodes_with_missing_outputs
+
+from dagster_kedro.assets.index import AssetIndex
+from dagster_kedro.clients.base import KedroClient, WorkerLaunch
+from dagster_kedro.configuration.run_configuration import (
+    lost_settings,
+    merged,
+    with_settings_of_job,
+)
+from dagster_kedro.configuration.settings import RunSettings
+from dagster_kedro.errors import GroupFailedError, RunFailedError
+from dagster_kedro.results.expected import expected_of
+from dagster_kedro.results.group_results import GroupResults, Outcome
+from dagster_kedro.results.saved_partitions import PartitionedOutput
+from dagster_kedro.results.wording import LogLine, describe_attempt, describe_failed_attempt
+from dagster_kedro.running.attempts import finished_before, yield_again
+from dagster_kedro.running.group_progress import GroupProgress
+from dagster_kedro.running.invocations import Invocations
+from dagster_kedro.running.ordering import in_dependency_order
+from dagster_kedro.running.other_steps import OtherSteps
+from dagster_kedro.running.retrying import run_attempts
+from dagster_kedro.running.scheduling import GroupScheduler
+from dagster_kedro.running.slices import (
+    partitioned_outputs,
+    pipes_partitions,
+    slice_of_run,
+    span,
+    with_slice,
+)
+from dagster_kedro.running.tag_limits import limits_of
+from dagster_kedro.running.workers import Workers
+
+ALREADY_THERE = "kedro/already_there"
+"""Metadata of an asset that was not made, because its data existed and only what is missing
+was wanted."""
+
+
+class KedroRun:
+    """The selected assets of one step, ready to be run."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        index: AssetIndex,
+        client: KedroClient,
+        settings: RunSettings,
+    ) -> None:
+        self._context = context
+        self._index = index
+        self._orchestration = orchestration_of(index.manifest)
+        settings = with_settings_of_job(settings, context.run, index, self._orchestration)
+        self._slice = slice_of_run(context, index)
+        parameters = with_slice(settings.parameters, self._slice)
+        parameters = merged(index.manifest.given_parameters, parameters)
+        self._settings = msgspec.structs.replace(settings, parameters=parameters)
+        self._workers = Workers(self._orchestration, index.graph, client, settings)
+        self._checks = selected_checks(context)
+        self._finished = finished_before(context, self._partitions_of)
+        self._others = OtherSteps(context, index, self._slice)
+        wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
+        self._selected = {asset.name for asset in wanted}
+        # A check may be selected without its asset: only the asset's node can report it.
+        checked = {key.asset_key for key in self._checks} - context.selected_asset_keys
+        wanted += [index.by_key[key] for key in checked]
+        needed = needed_nodes(
+            index.graph,
+            datasets=[asset.name for asset in wanted if not asset.is_node],
+            nodes=[asset.name for asset in wanted if asset.is_node],
+            available={
+                *self._others.staged(),
+                *(
+                    index.by_key[key].name
+                    for key, asset in self._finished.items()
+                    if asset.staged_at is not None
+                ),
+            },
+        )
+        self._there: set[dg.AssetKey] = set()
+        """Selected assets that exist already, where only missing ones are wanted."""
+        self._make_plan(needed)
+
+    def _make_plan(self, nodes: set[str]) -> None:
+        policy = self._orchestration.group_policy()
+        self.plan: Plan = plan_groups(self._index.graph, nodes, policy)
+        self._invocations = Invocations(
+            self._context,
+            self._index,
+            settings=self._settings,
+            orchestration=self._orchestration,
+            selected=self._selected,
+            finished=self._finished,
+            plan=self.plan,
+            others=self._others,
+            run_slice=self._slice,
+        )
+
+    def _partitions_of(self, key: dg.AssetKey) -> Sequence[str | None]:
+        return self._slice.keys_of(self._index, key)
+
+    def stream(self) -> Iterator[Any]:
+        """Run everything; yield materializations while the groups run.
+
+        Yields:
+            `MaterializeResult` for each selected asset, `AssetMaterialization` for what had
+            to be made besides, check results.
+
+        Raises:
+            GroupFailedError: One group failed.
+            RunFailedError: Several did. Whatever was yielded before stays materialized.
+            OrchestrationError: A client cannot be made, or has no use for a setting.
+        """
+        with closing(self._workers):
+            yield from self._stream()
+
+    def _stream(self) -> Iterator[Any]:
+        self._workers.prepare(self.plan.groups)
+        if self._settings.only_missing_outputs:
+            self._leave_out_existing()
+        self._context.log.info(self._summary())
+        if lost := lost_settings(self._context.run, self._index, self._orchestration):
+            self._context.log.warning(
+                f"This run's configuration takes the place of its job's, so that dagster.yml: "
+                f"{list_names(lost)} does not count. To keep it, give it to the run as well; the "
+                "Launchpad starts from it."
+            )
+        for warning in self.plan.warnings:
+            self._context.log.warning(warning)
+        yield from self._kept_results()
+        limits = limits_of(self.plan, self._index.graph, self._orchestration.concurrency.tags)
+        scheduler = GroupScheduler(self.plan, self._max_concurrent(), limits)
+        with closing(logged(self._context, scheduler.outcomes(self._run_group))) as outcomes:
+            yield from self._in_order(outcomes) if self._there else outcomes
+        self._raise_failures(scheduler)
+        self._remove_staged()
+
+    def _leave_out_existing(self) -> None:
+        """Ask a worker which outputs exist; plan again without the nodes that need not run."""
+        invocation = self._invocations.looking_for_outputs(self.plan)
+        results = GroupResults(expected_of(invocation))
+        self._workers.run_besides(self._launch(invocation), results)
+        graph, by_key = self._index.graph, self._index.by_key
+        partitioned = self._partitioned_outputs(results.found)
+        whole = {
+            name
+            for name in results.found
+            if name not in partitioned
+            or partitioned[name].wanted.keys() <= set(results.found_partitions.get(name, []))
+        }
+        running = nodes_with_missing_outputs(graph, set(self.plan.nodes), whole)
+        self._there = {
+            key
+            for key in self._context.selected_asset_keys - self._finished.keys()
+            if (node := by_key[key].node) is not None and node.name not in running
+        }
+        self._make_plan(running)
+        self._workers.prepare(self.plan.groups)
+
+    def _in_order(self, outcomes: Iterator[Any]) -> Iterator[Any]:
+        """Tell Dagster of what is there as well, or it would skip what depends on it."""
+        selected = self._context.selected_asset_keys - self._finished.keys()
+        there: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {
+            key: dg.MaterializeResult(asset_key=key, metadata={ALREADY_THERE: True})
+            for key in self._index.by_key
+            if key in self._there
+        }
+        dependencies = {
+            key: {dep.asset_key for dep in self._index.specs[key].deps} & selected
+            for key in selected
+        }
+        return in_dependency_order(outcomes, there, dependencies, self._partitions_of)
+
+    def _summary(self) -> str:
+        kept = f"; {len(self._finished)} assets are kept" if self._finished else ""
+        keys = self._slice.keys
+        sliced = f" of partition '{span(keys)}'" if keys else ""
+        return (
+            f"Kedro run {self._invocations.kedro_run_id}{sliced}: {len(self.plan.nodes)} nodes in "
+            f"{len(self.plan.groups)} groups, at most {self._max_concurrent()} at a time{kept}."
+        )
+
+    def _max_concurrent(self) -> int:
+        """Return how many workers run at a time: as the run says, else `dagster.yml`."""
+        of_run, of_all = self._settings.max_concurrent, self._orchestration.concurrency
+        wanted = of_all.max_concurrent if of_run is None else of_run
+        return wanted or os.cpu_count() or 1
+
+    def _kept_results(self) -> Iterator[dg.MaterializeResult[Any]]:
+        """Tell Dagster of what a run that this one resumes has made, in topological order."""
+        for key in self._index.by_key:
+            finished = self._finished.get(key)
+            if finished is not None and not finished.in_this_run:
+                yield yield_again(key, finished)
+
+    def _raise_failures(self, scheduler: GroupScheduler) -> None:
+        if not scheduler.failures:
+            return
+        skipped = [node for group in scheduler.not_started for node in group.nodes]
+        if skipped:
+            self._context.log.error(f"Not run because of the failure: {', '.join(skipped)}.")
+        errors = [failure.error for failure in scheduler.failures]
+        if len(errors) == 1:
+            raise errors[0]
+        listed = "\n\n".join(f"{type(error).__name__}: {error}" for error in errors)
+        raise RunFailedError(f"{len(errors)} groups failed.\n\n{listed}") from errors[0]
+
+    def _run_group(
+        self, group: Group, emit: Callable[[Outcome], None], stop: threading.Event
+    ) -> None:
+        progress = GroupProgress(self._index, group, self._checks_of(group))
+        retries = self._workers.retries_of(group)
+        most = 1 + retries.max_retries
+
+        def attempt(number: int) -> None:
+            part = progress.left(self._invocations.staged) if number > 1 else group
+            if number > 1:
+                emit(LogLine(describe_attempt(part, number, most)))
+            self._attempt(part, number, progress, emit, stop)
+
+        def announce(number: int, error: GroupFailedError, wait_s: float) -> None:
+            emit(LogLine(describe_failed_attempt(group, number, most, error, wait_s), "warning"))
+
+        run_attempts(
+            attempt,
+            retries,
+            is_final=lambda _: progress.is_blocked,
+            announce=announce,
+            stop=stop,
+        )
+
+    def _attempt(
+        self,
+        group: Group,
+        number: int,
+        progress: GroupProgress,
+        emit: Callable[[Outcome], None],
+        stop: threading.Event,
+    ) -> None:
+        """Run what is left of a group, and account for it."""
+        reported = progress.reported
+        invocation = self._invocations.of_group(group, number, reported)
+        besides = self._saved_besides(group, self._selected - reported)
+        expected = expected_of(
+            invocation,
+            progress.checks_left,
+            besides=besides,
+            besides_of={key: self._partitions_of(key) for key in besides.values()},
+            partitioned=self._partitioned_outputs(self._outputs_of(group)),
+            attempt=number,
+            checked_before=progress.checked,
+        )
+        results = GroupResults(expected)
+        try:
+            launch = self._launch(invocation, progress.keys_of(group))
+            self._workers.run_group(group, launch, results, emit, stop)
+        finally:
+            # One thread writes here before any thread that reads it is started.
+            self._invocations.take_versions(results.versions)
+            progress.take(expected, results)
+
+    def _remove_staged(self) -> None:
+        """After success nobody needs what crossed between the groups; a failure keeps it."""
+        invocation = self._invocations.removing_staged()
+        if invocation is None or (self._others.has_any and not self._others.are_done()):
+            return
+        try:
+            results = GroupResults(expected_of(invocation))
+            self._workers.run_besides(self._launch(invocation), results)
+        except GroupFailedError as error:
+            # The work is done and saved; what is left behind costs room only.
+            self._context.log.warning(f"Staged data was not removed: {error}")
+
+    def _launch(
+        self, invocation: Invocation, more_keys: Iterable[dg.AssetKey] = ()
+    ) -> WorkerLaunch:
+        """Return what a client has to know.
+
+        Args:
+            invocation: What the worker is asked to run.
+            more_keys: Assets that its nodes may speak of, besides those that they report.
+        """
+        keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
+        more = sorted(key.to_escaped_user_string() for key in more_keys)
+        keys += [key for key in more if key not in keys]
+        return WorkerLaunch(
+            group=invocation.group,
+            context_data=pipes_context(self._context, keys, encode_invocation(invocation)),
+            project_dir=self._index.project.project_dir,
+            python=self._index.project.python,
+        )
+
+    def _checks_of(self, group: Group) -> dict[dg.AssetCheckKey, bool]:
+        """Return the selected checks that the group's nodes have to report."""
+        graph, index = self._index.graph, self._index
+        made = {name for node in group.nodes for name in outputs_of(graph.nodes[node])}
+        keys = {index.key_of_dataset[name] for name in made} | {
+            index.key_of_node[name] for name in group.nodes if name in index.key_of_node
+        }
+        kept = self._finished.keys()
+        return {
+            check: blocks
+            for check, blocks in self._checks.items()
+            if check.asset_key in keys - kept
+        }
+
+    def _saved_besides(self, group: Group, wanted: set[str]) -> dict[str, dg.AssetKey]:
+        """Datasets that the group's nodes save on the way; memory is gone when they end."""
+        return {
+            name: self._index.key_of_dataset[name]
+            for name in self._outputs_of(group)
+            if name not in wanted and not self._index.graph.is_memory(name)
+        }
+
+    def _outputs_of(self, group: Group) -> list[str]:
+        graph = self._index.graph
+        return [name for node in group.nodes for name in outputs_of(graph.nodes[node])]
+
+    def _partitioned_outputs(self, datasets: Iterable[str]) -> dict[str, PartitionedOutput]:
+        instance = self._context.instance
+        return partitioned_outputs(self._index, datasets, self._slice, instance)
+
+
+def logged(
+    context: dg.AssetExecutionContext, outcomes: Generator[Outcome, None, None]
+) -> Generator[Any, None, None]:
+    """Write the log lines among some outcomes to the run's log; yield the rest.
+
+    Whatever ends this, an interrupt in the middle of a line too, closes the outcomes.
+    """
+    with closing(outcomes):
+        for outcome in outcomes:
+            if isinstance(outcome, LogLine):
+                context.log.log(outcome.level.upper(), outcome.message)
+            else:
+                yield outcome
+
+
+def pipes_context(
+    context: dg.AssetExecutionContext, asset_keys: Sequence[str], extras: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the Pipes context of one worker: of its own assets only, however large the step.
+
+    Args:
+        context: The step's.
+        asset_keys: Escaped keys of the assets that the worker reports to.
+        extras: What else the worker is told.
+    """
+    data = PipesContextData(
+        asset_keys=asset_keys,
+        code_version_by_asset_key=dict.fromkeys(asset_keys),
+        provenance_by_asset_key=dict.fromkeys(asset_keys),
+        partition_key=None,
+        partition_key_range=None,
+        partition_time_window=None,
+        run_id=context.run_id,
+        job_name=context.job_name,
+        retry_number=context.retry_number,
+        extras=extras,
+    )
+    return {**data, **pipes_partitions(context)}
+
+
+def selected_checks(context: dg.AssetExecutionContext) -> dict[dg.AssetCheckKey, bool]:
+    """Return the selected checks of a step, and whether each blocks."""
+    blocking = {spec.key: spec.blocking for spec in context.assets_def.check_specs}
+    return {key: blocking[key] for key in context.selected_asset_check_keys}

@@ -1,0 +1,86 @@
+"""One worker from launch to verdict, through whatever client.
+
+Ties the client, the stream of messages and the results together; the contract of success is
+kept here, once for all clients.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from dagster_kedro.channel import MessageStream
+from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.results.group_results import GroupResults, Outcome
+
+_SHORTEST_WAIT_S = 0.005
+_LONGEST_WAIT_S = 0.05
+
+
+def run_worker(
+    client: KedroClient,
+    launch: WorkerLaunch,
+    results: GroupResults,
+    emit: Callable[[Outcome], None],
+    stop: threading.Event,
+    *,
+    timeout_s: float | None = None,
+) -> None:
+    """Run one worker to its end; emit what it reports while it runs.
+
+    Args:
+        client: Where to run it.
+        launch: What to run.
+        results: Takes what it reports, and judges it.
+        emit: Takes each outcome, in order.
+        stop: Ends the worker when it is set.
+        timeout_s: Seconds after which the worker is stopped; None for any number.
+
+    Raises:
+        GroupFailedError: It did not do what it was asked to; see `GroupResults.judge`.
+    """
+    stream = MessageStream()
+
+    def take(lines: list[bytes]) -> None:
+        for line in lines:
+            for message in stream.feed(line):
+                for outcome in results.outcomes(message):
+                    emit(outcome)
+
+    with client.launch(launch) as worker:
+        ended, is_late = _follow(worker, results, take, stop, timeout_s)
+        output = [] if ended.is_clean and not is_late else worker.last_output()
+    for outcome in results.unfinished():
+        emit(outcome)
+    results.judge(ended, stream.defects(), output, timeout_s if is_late else None)
+
+
+def _follow(
+    worker: Worker,
+    results: GroupResults,
+    take: Callable[[list[bytes]], None],
+    stop: threading.Event,
+    timeout_s: float | None,
+) -> tuple[WorkerExit, bool]:
+    """Hand on a worker's lines until it has ended; stop it when asked to, or when it is late.
+
+    Returns:
+        How it ended, and whether being late is why.
+    """
+    wait_s = _SHORTEST_WAIT_S
+    deadline = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
+    is_late = False
+    while (ended := worker.poll()) is None:
+        lines = worker.read_lines()
+        take(lines)
+        wait_s = _SHORTEST_WAIT_S if lines else min(wait_s * 2, _LONGEST_WAIT_S)
+        if stop.wait(wait_s):
+            worker.stop()
+        elif time.monotonic() > deadline:
+            # A worker that has failed and then hangs has a better reason than being late.
+            is_late = is_late or not results.has_failure
+            worker.stop()
+    take(worker.read_rest())
+    return ended, is_late and ended.stopped

@@ -1,0 +1,148 @@
+"""The workers of one run: through which client each is started, and with which settings.
+
+Puts what `dagster.yml` says of a group together with what the run says. Knows no assets, and
+not what a worker is asked to do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+import msgspec
+from kedro_manifest.errors import GroupCycleError, OrchestrationError
+from kedro_manifest.orchestration.retrying import Retries
+from kedro_manifest.orchestration.root import Orchestration
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.grouping import GroupPolicy, unknown_datasets
+from kedro_manifest.planning.plan import Group, plan_groups
+from kedro_manifest.settings.workers import WorkerRules, WorkerSettings
+
+from dagster_kedro.clients.base import KedroClient, WorkerLaunch, WorkerOverrides
+from dagster_kedro.clients.directory import ClientDirectory, make_client
+from dagster_kedro.configuration.settings import RunSettings
+from dagster_kedro.results.group_results import GroupResults, Outcome
+from dagster_kedro.running.worker_session import run_worker
+
+
+class Workers:
+    """Starts the workers of one run.
+
+    Args:
+        orchestration: What `dagster.yml` says of clients and groups.
+        graph: The project's nodes.
+        own: The resource's client, for what `dagster.yml` says nothing of.
+        settings: What the run says.
+
+    Raises:
+        OrchestrationError: A client is named that is not there.
+    """
+
+    def __init__(
+        self,
+        orchestration: Orchestration,
+        graph: PipelineGraph,
+        own: KedroClient,
+        settings: RunSettings,
+    ) -> None:
+        self._run = settings
+        self._rules = WorkerRules(orchestration, graph, settings.client_name)
+        self._clients = ClientDirectory(orchestration.clients, own)
+        self._by_group: dict[str, WorkerSettings] = {}
+
+    def prepare(self, groups: Iterable[Group]) -> None:
+        """Find out how some groups will be run, and refuse before anything starts.
+
+        Raises:
+            OrchestrationError: Nobody can say which client runs a group, the client cannot be
+                made, or it has no use for a setting.
+        """
+        for group in groups:
+            settings = self._by_group[group.name] = self._rules.of_group(group)
+            client = self._clients.get(settings.client)
+            refuse_unused(client, self._overrides(settings), f"group '{group.name}'")
+
+    def retries_of(self, group: Group) -> Retries:
+        """Return how often a group is tried again."""
+        return self._by_group[group.name].retries
+
+    def run_group(
+        self,
+        group: Group,
+        launch: WorkerLaunch,
+        results: GroupResults,
+        emit: Callable[[Outcome], None],
+        stop: threading.Event,
+    ) -> None:
+        """Run the worker of a group (see `run_worker`)."""
+        settings = self._by_group[group.name]
+        client = self._clients.get(settings.client)
+        launch = msgspec.structs.replace(launch, overrides=self._overrides(settings))
+        timeout_s = self._run.timeout_s or settings.timeout_s
+        run_worker(client, launch, results, emit, stop, timeout_s=timeout_s)
+
+    def run_besides(self, launch: WorkerLaunch, results: GroupResults) -> None:
+        """Run a worker that belongs to no group, to its end; what it reports is in the results."""
+        client = self._clients.get(self._rules.client_besides)
+        # It runs no node, so that it need not be like the workers that do.
+        overrides = self._run.overrides.only(client.overridable())
+        launch = msgspec.structs.replace(launch, overrides=overrides)
+        stop = threading.Event()
+        run_worker(client, launch, results, lambda _: None, stop, timeout_s=self._run.timeout_s)
+
+    def close(self) -> None:
+        """Take down the clients."""
+        self._clients.close()
+
+    def _overrides(self, settings: WorkerSettings) -> WorkerOverrides:
+        """Return what goes before the client's own settings: the run's before the group's."""
+        of_run = self._run.overrides
+        return msgspec.structs.replace(of_run, env={**settings.env, **of_run.env})
+
+
+def refuse_unused(client: KedroClient, overrides: WorkerOverrides, whose: str) -> None:
+    """Refuse settings that a client has no use for: they would be lost without a word.
+
+    Raises:
+        OrchestrationError: There are some.
+    """
+    unused = [f"`{name}`" for name in overrides.given() if name not in client.overridable()]
+    if unused:
+        taken = ", ".join(f"`{name}`" for name in sorted(client.overridable())) or "nothing"
+        raise OrchestrationError(
+            f"Cannot run {whose} with {', '.join(unused)}: its client, a {type(client).__name__}, "
+            f"has no use for that; it takes {taken}. Leave it out, or choose another client."
+        )
+
+
+def check_workers(
+    orchestration: Orchestration, graph: PipelineGraph, nodes: Iterable[str], policy: GroupPolicy
+) -> None:
+    """Refuse at definition time what would fail in every run.
+
+    Raises:
+        OrchestrationError: A client cannot be made, nobody can say which runs a group, or it has
+            no use for the group's variables.
+        UnknownNameError: A client is for a node, tag, … that is not there.
+    """
+    pool = orchestration.concurrency.pool
+    if pool is not None and pool.split() != [pool]:
+        raise OrchestrationError.at(
+            "concurrency.pool", f"Dagster takes no pool '{pool}'", "Write a name without spaces."
+        )
+    for name in unknown_datasets(graph, policy):
+        place = f"memory_datasets.{name}"
+        raise OrchestrationError.unknown(place, "dataset", name, graph.datasets)
+    made = {name: make_client(name, entry) for name, entry in orchestration.clients.items()}
+    rules = WorkerRules(orchestration, graph)
+    if not (made or orchestration.groups):
+        return  # Nothing is said of any group, so that there is no need to plan them.
+    try:
+        groups = plan_groups(graph, nodes, policy).groups
+    except GroupCycleError:
+        return  # A run of a part may be well; one of it all will say what is wrong.
+    for group in groups:
+        settings = rules.of_group(group)
+        if settings.client is not None:
+            overrides = WorkerOverrides(env=settings.env)
+            refuse_unused(made[settings.client], overrides, f"group '{group.name}'")
