@@ -11,7 +11,12 @@ import dagster as dg
 import msgspec
 from kedro_manifest.errors import DuplicateNameError, OrchestrationError
 from kedro_manifest.names import dagster_name
-from kedro_manifest.orchestration.root import Orchestration, StepPer, orchestration_of
+from kedro_manifest.orchestration.root import (
+    LARGE_PROJECT_NODES,
+    Orchestration,
+    StepPer,
+    orchestration_of,
+)
 from kedro_manifest.planning.grouping import GroupPolicy
 from kedro_manifest.planning.plan import plan_groups
 
@@ -157,7 +162,7 @@ class _ProjectDefinitions:
 
     def _assets(self) -> Iterator[dg.AssetsDefinition]:
         given = self._step.op.name
-        per = self._step.per or self._orchestration.step_per
+        per = self._step_per()
         if per == "selection":
             name = given or default_op_name(self._index, self._selection)
             yield from self._by_partitions(name, self._nodes)
@@ -170,6 +175,12 @@ class _ProjectDefinitions:
                 else self._index.name_for(package, group.name)
             )
             yield from self._by_partitions(name, set(group.nodes))
+
+    def _step_per(self) -> StepPer:
+        per = self._step.per or self._orchestration.step_per
+        if per == "auto":
+            return "pipeline" if len(self._nodes) > LARGE_PROJECT_NODES else "selection"
+        return per
 
     def _policy(self, per: StepPer) -> GroupPolicy:
         """Return which nodes are to share a step; within it they are grouped as `grouping` says."""

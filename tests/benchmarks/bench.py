@@ -135,7 +135,7 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
     export = [str(python), "-m", "kedro_pipes", "export", "-o", "manifest.json"]
     for folder, env in ((example, "sample"), (synthetic, None)):
         run_silently([*export, *(["--env", env] if env else [])], folder)
-        for file, step_per in (("definitions.py", None), ("by_pipeline.py", "pipeline")):
+        for file, step_per in (("definitions.py", None), ("one_step.py", "selection")):
             names = {"project": str(folder), "python": str(python), "env": env}
             (folder / file).write_text(DEFINITIONS.format(**names, step_per=step_per))
     (scratch / "one_asset.py").write_text(ONE_ASSET)
@@ -177,8 +177,8 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
             validate(synthetic, "bare_specs.py"),
         ),
         Row(
-            f"definitions of {SYNTHETIC_NODES:,} nodes, `step_per: pipeline`",
-            validate(synthetic, "by_pipeline.py"),
+            f"definitions of {SYNTHETIC_NODES:,} nodes, `step_per: selection`",
+            validate(synthetic, "one_step.py"),
             validate(synthetic, "bare_specs.py"),
         ),
         Row(

@@ -74,6 +74,21 @@ def test_groups(groups, content, expected):
     assert expected == groups(**content)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [(500, {"shop_assets"}), (501, {"shop_small", "shop_rest"})],
+)
+def test_large_projects_get_a_step_for_each_pipeline(project, node, nodes, expected):
+    """With few nodes a run is one step; with more than 500 each pipeline is one, unasked."""
+    every = [node(f"n{number}", outputs=[f"d{number}"]) for number in range(nodes)]
+    names = [each.name for each in every]
+    pipelines = {"__default__": names, "small": names[:5], "rest": names[5:]}
+
+    definitions = build_definitions(project(*every, pipelines=pipelines))
+
+    assert expected == {each.op.name for each in definitions.assets if each.is_materializable}
+
+
 def test_groups_that_wait_for_each_other(groups):
     """Both ends of a line take what lies between, or are refused when definitions load."""
     ends = {"ends": {"nodes": ["load", "score"]}}

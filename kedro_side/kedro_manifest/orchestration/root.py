@@ -19,7 +19,9 @@ from kedro_manifest.orchestration.retrying import Retries, Times
 from kedro_manifest.orchestration.spelling import respell
 from kedro_manifest.planning.grouping import GroupPolicy, MemoryPolicy
 
-StepPer = Literal["selection", "pipeline", "group"]
+StepPer = Literal["auto", "selection", "pipeline", "group"]
+LARGE_PROJECT_NODES = 500
+"""With more nodes, `step_per: auto` makes a step of each pipeline, not of the whole selection."""
 
 
 class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,10 +40,10 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     clients: dict[str, AnyClient] = {}
     """Where workers run, by a name of one's own; the one named `default` runs what no other does."""
     concurrency: Concurrency = Concurrency()
-    step_per: StepPer = "selection"
-    """Whether all selected nodes are one step of Dagster, or those of each registered pipeline (of
-    several, the smallest), or each group. With many pipelines, `pipeline` makes a code location load
-    several times as fast."""
+    step_per: StepPer = "auto"
+    """Whether all selected nodes are one step of Dagster (`selection`), or those of each registered
+    pipeline (of several, the smallest), or each group. `auto` is `selection`, and with more than 500
+    nodes `pipeline`, which makes a large code location load several times as fast."""
     retries: Retries | Times | None = None
     """How often a group that fails is run again within its step, unless the group says otherwise.
     A number alone is `max_retries`. Default: never."""

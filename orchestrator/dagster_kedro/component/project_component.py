@@ -103,8 +103,8 @@ class KedroProjectComponent(dg.StateBackedComponent, dg.Resolvable):
     step_per: Annotated[
         StepPer | None,
         dg.Resolver.default(
-            description="Whether a run is one step of Dagster, or one for each pipeline or group. "
-            "Default: what dagster.yml says."
+            description="Whether a run is one step of Dagster, or one for each pipeline or group, or "
+            "that is chosen by size (`auto`). Default: what dagster.yml says."
         ),
     ] = None
     client: Annotated[
