@@ -12,10 +12,10 @@ from typing import Any
 
 import dagster as dg
 from kedro_manifest.model import Manifest
-from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.clients import DEFAULT_CLIENT, AnyClient
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.parameter_tree import Branch, settable_tree, without_defaults
+from kedro_manifest.settings.job_runs import versioned_datasets
 
 from dagster_kedro.clients.directory import set_up_client
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
@@ -126,7 +126,7 @@ def _fields(
     kinds: dict[str, Any] = {
         "env": dg.Noneable(dg.String),
         "load_versions": dg.Shape(
-            {name: dg.Field(dg.String, is_required=False) for name in _versioned(manifest)}
+            {name: dg.Field(dg.String, is_required=False) for name in versioned_datasets(manifest)}
         ),
         "only_missing_outputs": dg.Bool,
         "max_concurrent": dg.Int,
@@ -143,12 +143,6 @@ def _fields(
     # Not marked as optional: only then does Dagster fill in the defaults for a person to edit.
     fields["parameters"] = dg.Field(_shape(tree), description=_DESCRIPTIONS["parameters"])
     return fields
-
-
-def _versioned(manifest: Manifest) -> list[str]:
-    """Return the datasets that have versions; a transcoded one may be named in either form."""
-    full = {each.name for each in manifest.datasets if each.versioned}
-    return sorted(full | {strip_transcoding(name) for name in full})
 
 
 def _shape(tree: Mapping[str, Branch]) -> dg.Shape:

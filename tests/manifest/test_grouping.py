@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from kedro_manifest.codec import decode_manifest, encode_manifest
-from kedro_manifest.errors import UnknownNameError
+from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph
@@ -53,11 +53,17 @@ def test_default_tag_prefix_is_a_legal_tag():
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        ({"nodes": ["train_modle"]}, "groups.mine.nodes entry 'train_modle'.*'train_model'"),
-        ({"tags": ["heavi"]}, "groups.mine.tags entry 'heavi'.*'heavy'"),
-        ({"namespaces": ["nort"]}, "groups.mine.namespaces entry 'nort'.*'north'"),
-        ({"pipelines": ["trainin"]}, "groups.mine.pipelines entry 'trainin'.*'training'"),
-        ("modell", "memory_datasets entry 'modell'.*'model'"),
+        (
+            {"nodes": ["train_modle"]},
+            "groups.mine.nodes: there is no node 'train_modle'.*'train_model'",
+        ),
+        ({"tags": ["heavi"]}, "groups.mine.tags: there is no tag 'heavi'.*'heavy'"),
+        ({"namespaces": ["nort"]}, "groups.mine.namespaces: there is no namespace 'nort'.*'north'"),
+        (
+            {"pipelines": ["trainin"]},
+            "groups.mine.pipelines: there is no pipeline 'trainin'.*'training'",
+        ),
+        ("modell", "memory_datasets: there is no dataset 'modell'.*'model'"),
     ],
 )
 def test_names_that_are_not_there(policy, said):
@@ -79,5 +85,5 @@ def test_names_that_are_not_there(policy, said):
         else GroupPolicy(groups={"mine": ExplicitGroup(**policy)})
     )
 
-    with pytest.raises(UnknownNameError, match=said):
+    with pytest.raises(OrchestrationError, match=said):
         plan_groups(graph, graph.nodes, given)

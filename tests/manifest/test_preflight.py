@@ -1,7 +1,16 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
-from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project, SourceLocation
+from kedro_manifest.model import (
+    Dataset,
+    Manifest,
+    Node,
+    Parameter,
+    Pipeline,
+    Project,
+    SourceLocation,
+)
 from kedro_manifest.preflight.check import check_manifest, clients_of
 
 PROJECT = Project(name="p", package_name="p", kedro_version="1.7.0", python_version="3.11")
@@ -133,8 +142,8 @@ def test_a_client_for_what_is_not_there():
 
     (found,) = check_manifest(manifest_of(CLEAN, FILES, clients={"big": entry}))
 
-    assert ("clients", "dagster.yml: clients") == (found.code, found.place)
-    assert "clients.big.for.nodes entry 'c'" in found.message
+    assert ("clients", "dagster.yml: clients.big.for.nodes") == (found.code, found.place)
+    assert "clients.big.for.nodes: there is no node 'c'" in found.message
 
 
 def test_errors_come_first():
@@ -233,6 +242,46 @@ def test_every_wrong_job_is_found_at_once():
     jobs = {"a": {"schedule": "x", "executor": "y"}, "b": {"pipeline": "z"}}
 
     assert 3 == len(findings(jobs=jobs))
+
+
+@pytest.mark.parametrize(
+    ("job", "place", "said"),
+    [
+        ({"parameters": {"rtae": 2}}, "parameters.rtae", "Did you mean 'rate'?"),
+        ({"parameters": {"rate": "fast"}}, "parameters.rate", "expected number, got 'fast'"),
+        ({"parameters": {"rate": True}}, "parameters.rate", "expected number, got True"),
+        ({"parameters": {"model": 3}}, "parameters.model", "expected object, got 3"),
+        ({"parameters": {"model": {"dept": 3}}}, "parameters.model.dept", "Did you mean 'depth'?"),
+        ({"load_versions": {"y": "1"}}, "load_versions.y", "Did you mean 'x'?"),
+    ],
+    ids=str,
+)
+def test_jobs_that_configure_runs_wrongly(job, place, said):
+    """Parameters and versions are checked against the project before anything is exported."""
+    described = [
+        Parameter(name="model", type="object"),
+        Parameter(name="model.depth", type="integer", value=1),
+        Parameter(name="rate", type="number", value=0.5),
+    ]
+    given = {"jobs": {"j": {**job, "pipeline": "__default__"}}}
+    manifest = manifest_of(CLEAN, [FILES[0], file("x", versioned=True), FILES[2]], **given)
+
+    (found,) = check_manifest(msgspec.structs.replace(manifest, parameters=described))
+
+    assert ("jobs", f"dagster.yml: jobs.j.{place}") == (found.code, found.place)
+    assert said in found.message
+
+
+def test_jobs_that_configure_runs_rightly():
+    """What the Launchpad would take raises no finding: numbers, nulls, and anything for an object."""
+    described = [
+        Parameter(name="free", type="object"),
+        Parameter(name="rate", type="number", value=0.5),
+    ]
+    parameters = {"free": {"any": [1]}, "rate": 2}
+    manifest = manifest_of(CLEAN, FILES, jobs={"j": {"parameters": parameters}})
+
+    assert [] == check_manifest(msgspec.structs.replace(manifest, parameters=described))
 
 
 def test_what_jobs_name_is_used():

@@ -1,7 +1,7 @@
 """Which client runs a planned group, and what holds for its worker."""
 
 import pytest
-from kedro_manifest.errors import OrchestrationError, UnknownNameError
+from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.retrying import Retries
 from kedro_manifest.orchestration.root import read_orchestration
@@ -111,7 +111,7 @@ def test_unknown_clients_are_refused(content, said):
 
 def test_unknown_nodes_are_refused():
     """`for` cannot name what is not there."""
-    with pytest.raises(UnknownNameError, match=r"clients\.big\.for\.tags entry 'cpu'"):
+    with pytest.raises(OrchestrationError, match=r"clients\.big\.for\.tags: there is no tag 'cpu'"):
         settings(clients={"big": {**PROCESS, "for": {"tags": ["cpu"]}}})
 
 

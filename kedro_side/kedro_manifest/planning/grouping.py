@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from kedro_manifest.errors import AmbiguousGroupError, UnknownNameError
+from kedro_manifest.errors import AmbiguousGroupError, OrchestrationError
 from kedro_manifest.model import Node
 from kedro_manifest.patterns import matching_patterns
 from kedro_manifest.planning.graph import PipelineGraph
@@ -87,7 +87,7 @@ def label_nodes(graph: PipelineGraph, policy: GroupPolicy) -> dict[str, Label]:
     """Return each node's label.
 
     Raises:
-        UnknownNameError: An explicit group names what is not there.
+        OrchestrationError: An explicit group names what is not there.
         AmbiguousGroupError: A node is in two explicit groups, or has two group tags.
     """
     by_strategy = _strategies(graph, policy)[policy.strategy]
@@ -153,7 +153,7 @@ def members_of(graph: PipelineGraph, wanted: ExplicitGroup, place: str) -> set[s
         place: Where they stand, for errors: `groups.train`.
 
     Raises:
-        UnknownNameError: One of them is not there.
+        OrchestrationError: One of them is not there.
     """
     nodes = graph.nodes.values()
     pipelines = {pipeline.name: set(pipeline.nodes) for pipeline in graph.manifest.pipelines}
@@ -173,6 +173,6 @@ def members_of(graph: PipelineGraph, wanted: ExplicitGroup, place: str) -> set[s
     ):
         for name in names:
             if name not in known:
-                raise UnknownNameError.of(f"{place}.{key} entry", name, known)
+                raise OrchestrationError.unknown(f"{place}.{key}", key.rstrip("s"), name, known)
             members |= known[name]
     return members

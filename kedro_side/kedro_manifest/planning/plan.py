@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import msgspec
 
-from kedro_manifest.errors import GroupCycleError, UnknownNameError
+from kedro_manifest.errors import GroupCycleError, OrchestrationError
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.planning.components import strong_components
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of, sort_topologically
@@ -68,11 +68,11 @@ def plan_groups(
 
     Raises:
         GroupCycleError: Groups would wait for each other, and the policy refuses to widen them.
-        UnknownNameError: The policy names what is not there.
+        OrchestrationError: The policy names what is not there.
         AmbiguousGroupError: The policy puts a node in two groups.
     """
     for name in unknown_datasets(graph, policy):
-        raise UnknownNameError.of("memory_datasets entry", name, graph.datasets)
+        raise OrchestrationError.unknown("memory_datasets", "dataset", name, graph.datasets)
     chosen = set(nodes)
     labels = label_nodes(graph, policy)
     predecessors = {name: graph.predecessors[name] & chosen for name in chosen}

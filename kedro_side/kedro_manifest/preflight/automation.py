@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 
 from kedro_manifest.errors import OrchestrationError
@@ -10,7 +10,7 @@ from kedro_manifest.findings import Finding, list_names
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.patterns import is_pattern, matching_names
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of
-from kedro_manifest.preflight.grouping import ORCHESTRATION_FILE, orchestration_finding
+from kedro_manifest.preflight.entries import ORCHESTRATION_FILE, refused
 from kedro_manifest.settings.assets import (
     CONDITIONS,
     check_asset_settings,
@@ -27,18 +27,11 @@ def check_automation(graph: PipelineGraph) -> Iterator[Finding]:
         orchestration = orchestration_of(graph.manifest)
     except OrchestrationError:
         return  # A finding of its own.
-    yield from _refused(lambda: check_asset_settings(orchestration.assets))
-    yield from _refused(lambda: check_sensors(orchestration, graph))
-    yield from _refused(lambda: choose_observed(orchestration.observation, graph))
+    yield from refused(lambda: check_asset_settings(orchestration.assets))
+    yield from refused(lambda: check_sensors(orchestration, graph))
+    yield from refused(lambda: choose_observed(orchestration.observation, graph))
     yield from _check_patterns(graph, orchestration)
     yield from _check_unobserved(graph, orchestration)
-
-
-def _refused(check: Callable[[], object]) -> Iterator[Finding]:
-    try:
-        check()
-    except OrchestrationError as error:
-        yield orchestration_finding(error)
 
 
 def _check_patterns(graph: PipelineGraph, orchestration: Orchestration) -> Iterator[Finding]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from kedro_manifest.errors import OrchestrationError, UnknownNameError
 from kedro_manifest.findings import Finding, list_names
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import Group
+from kedro_manifest.preflight.entries import ORCHESTRATION_FILE, refused
 from kedro_manifest.settings.workers import WorkerRules
-
-_FILE = "dagster.yml"
 
 
 def check_clients(
@@ -20,24 +18,7 @@ def check_clients(
 ) -> Iterator[Finding]:
     """Check what `dagster.yml` says of clients against the groups that there are."""
     yield from _check_limited_tags(orchestration, graph)
-    try:
-        WorkerRules(orchestration, graph).check(groups)
-    except OrchestrationError as error:
-        yield Finding(
-            severity="error",
-            code="clients",
-            place=f"{_FILE}: {error.place}",
-            message=str(error),
-            cure=error.hint or "Mend the entry.",
-        )
-    except UnknownNameError as error:
-        yield Finding(
-            severity="error",
-            code="clients",
-            place=f"{_FILE}: clients",
-            message=str(error),
-            cure="Let `for` name nodes, tags, namespaces and pipelines that are there.",
-        )
+    yield from refused(lambda: WorkerRules(orchestration, graph).check(groups), "clients")
 
 
 def _check_limited_tags(orchestration: Orchestration, graph: PipelineGraph) -> Iterator[Finding]:
@@ -47,7 +28,7 @@ def _check_limited_tags(orchestration: Orchestration, graph: PipelineGraph) -> I
         yield Finding(
             severity="warning",
             code="unmatched-entry",
-            place=f"{_FILE}: concurrency.tags.{tag}",
+            place=f"{ORCHESTRATION_FILE}: concurrency.tags.{tag}",
             message=f"No node has the tag '{tag}', so that nothing is limited.",
             cure=f"Did you mean {list_names(near)}?" if near else "Take the entry out.",
         )

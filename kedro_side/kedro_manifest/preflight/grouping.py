@@ -13,7 +13,6 @@ from kedro_manifest.errors import (
     AmbiguousGroupError,
     GroupCycleError,
     OrchestrationError,
-    UnknownNameError,
 )
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.model import Manifest
@@ -24,9 +23,8 @@ from kedro_manifest.planning.grouping import GroupPolicy, unknown_datasets
 from kedro_manifest.planning.plan import Group, Plan, plan_groups
 from kedro_manifest.preflight.clients import check_clients
 from kedro_manifest.preflight.data import REMOTE_CLIENTS
+from kedro_manifest.preflight.entries import ORCHESTRATION_FILE, entry_finding, refused
 from kedro_manifest.settings.partitions import partitioned_nodes
-
-ORCHESTRATION_FILE = "dagster.yml"
 
 _LOCAL_URL = re.compile(r"(?:file|local)://|(?![A-Za-z][A-Za-z0-9+.-]*://)")
 
@@ -36,7 +34,7 @@ def check_orchestration(manifest: Manifest) -> Iterator[Finding]:
     try:
         orchestration = orchestration_of(manifest)
     except OrchestrationError as error:
-        yield orchestration_finding(error)
+        yield entry_finding(error)
         return
     for name, group in orchestration.groups.items():
         if not (group.nodes or group.tags or group.namespaces or group.pipelines):
@@ -57,21 +55,7 @@ def check_partitions(graph: PipelineGraph) -> Iterator[Finding]:
         return
     if not orchestration.partitions or check_jobs(graph, orchestration).problems:
         return  # what is wrong with jobs is told with them
-    try:
-        partitioned_nodes(graph, orchestration)
-    except OrchestrationError as error:
-        yield orchestration_finding(error)
-
-
-def orchestration_finding(error: OrchestrationError) -> Finding:
-    """Return what is wrong with an entry of `dagster.yml` as a finding."""
-    return Finding(
-        severity="error",
-        code="dagster-yml",
-        place=f"{ORCHESTRATION_FILE}: {error.place}" if error.place else ORCHESTRATION_FILE,
-        message=str(error),
-        cure=error.hint or "Mend the entry.",
-    )
+    yield from refused(lambda: partitioned_nodes(graph, orchestration))
 
 
 def check_groups(
@@ -89,7 +73,10 @@ def check_groups(
     policy = msgspec.structs.replace(policy, memory_by_dataset=known)
     try:
         plan = plan_groups(graph, graph.nodes, policy)
-    except (UnknownNameError, AmbiguousGroupError, GroupCycleError) as error:
+    except OrchestrationError as error:
+        yield entry_finding(error, "groups")
+        return
+    except (AmbiguousGroupError, GroupCycleError) as error:
         yield Finding(
             severity="error",
             code="groups-circle" if isinstance(error, GroupCycleError) else "groups",
@@ -170,13 +157,7 @@ def _check_plan(
 def _check_settings(orchestration: Orchestration, plan: Plan) -> Iterator[Finding]:
     """Find groups that became one and say different things of their worker."""
     for error in filter(None, (_contradiction(orchestration, each) for each in plan.groups)):
-        yield Finding(
-            severity="error",
-            code="groups",
-            place=f"{ORCHESTRATION_FILE}: {error.place}",
-            message=str(error),
-            cure=error.hint or "Mend the entry.",
-        )
+        yield entry_finding(error, "groups")
 
 
 def _contradiction(orchestration: Orchestration, group: Group) -> OrchestrationError | None:

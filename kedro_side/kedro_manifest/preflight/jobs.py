@@ -9,8 +9,8 @@ from kedro_manifest.findings import Finding
 from kedro_manifest.orchestration.job_checks import check_jobs, unused_entries
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph
-
-ORCHESTRATION_FILE = "dagster.yml"
+from kedro_manifest.preflight.entries import ORCHESTRATION_FILE, entry_finding
+from kedro_manifest.settings.job_runs import wrong_settings
 
 
 def find_job_problems(graph: PipelineGraph) -> Iterator[Finding]:
@@ -21,15 +21,12 @@ def find_job_problems(graph: PipelineGraph) -> Iterator[Finding]:
         return  # found by whoever checks the file as a whole
     checked = check_jobs(graph, orchestration)
     for problem in checked.problems:
-        yield Finding(
-            severity="error",
-            code="jobs",
-            place=f"{ORCHESTRATION_FILE}: {problem.place}",
-            message=str(problem),
-            cure=problem.hint or "Mend the entry.",
-        )
+        yield entry_finding(problem, "jobs")
     if checked.problems:
         return
+    for job in checked.selected:
+        for problem in wrong_settings(graph.manifest, job.named):
+            yield entry_finding(problem, "jobs")
     for place in unused_entries(orchestration, checked.selected):
         yield Finding(
             severity="warning",

@@ -39,8 +39,8 @@ class WorkerRules:
         client_of_run: The client that a run has chosen for all of its groups.
 
     Raises:
-        OrchestrationError: A group or the run names a client that is not there.
-        UnknownNameError: `for` names a node, tag, namespace or pipeline that is not there.
+        OrchestrationError: A group or the run names a client that is not there, or `for` a node,
+            tag, namespace or pipeline.
     """
 
     def __init__(
