@@ -64,6 +64,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Selected datasets (no transcoding) and the escaped asset key that each reports to."""
     node_assets: dict[str, str] = {}
     """Selected nodes without outputs and the escaped asset key that each reports to."""
+    known_assets: dict[str, str] = {}
+    """All datasets that the nodes read or write (no transcoding), and all nodes without outputs,
+    and the escaped asset key of each: what a node's code may speak of."""
     staged: dict[str, str] = {}
     """In-memory datasets that come from or go to another worker, and the URL of each."""
     staging_backend: str = "pickle"

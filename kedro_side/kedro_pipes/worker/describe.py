@@ -6,14 +6,12 @@ and Pipes metadata values, not the channel.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from kedro.io import AbstractDataset
 
-PipesMetadata = dict[str, Any]
-"""Pipes metadata values by name: `{"type": …, "raw_value": …}`."""
+from kedro_pipes.worker.metadata_values import PipesMetadata, value
 
 _MAX_COLUMNS = 500
 
@@ -37,13 +35,6 @@ def describe_saved(dataset: Any, data: Any) -> PipesMetadata:
     if version is not None:
         described["kedro/version"] = value("text", version)
     return described
-
-
-def value(kind: str, raw: Any) -> dict[str, Any]:
-    """Return one Pipes metadata value; a float that JSON has no word for becomes text."""
-    if isinstance(raw, float) and not math.isfinite(raw):
-        return {"type": "text", "raw_value": str(raw)}
-    return {"type": kind, "raw_value": raw}
 
 
 def row_count(data: Any) -> int | None:

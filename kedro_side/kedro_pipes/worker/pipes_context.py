@@ -6,18 +6,12 @@ saved: a materialization that was reported before would be false if saving faile
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
-from dagster_pipes import PIPES_METADATA_TYPE_INFER, PipesContext, PipesMetadataType
+from dagster_pipes import PipesContext
 
-from kedro_pipes.worker.describe import PipesMetadata
-from kedro_pipes.worker.plain_data import plain
-
-_TYPES = frozenset(get_args(PipesMetadataType))
-_PASSED_ON_BYTES = 100_000
-"""A larger value may have been cut: it is compared with what was made of it."""
+from kedro_pipes.worker.metadata_values import PipesMetadata, said_of_changed, values_of
 
 
 class WorkerPipesContext(PipesContext):
@@ -58,33 +52,17 @@ class WorkerPipesContext(PipesContext):
             check_name, bool(passed), severity, self._clean(metadata or {}), asset_key
         )
 
-    def report_saved(self, asset_key: str, metadata: PipesMetadata) -> None:
+    def report_saved(
+        self, asset_key: str, metadata: PipesMetadata, data_version: str | None = None
+    ) -> None:
         """Report an asset that has been saved, with what its node said of it."""
-        theirs, data_version = self._kept.pop(asset_key, ({}, None))
-        super().report_asset_materialization({**metadata, **theirs}, data_version, asset_key)
+        theirs, their_version = self._kept.pop(asset_key, ({}, None))
+        super().report_asset_materialization(
+            {**metadata, **theirs}, their_version or data_version, asset_key
+        )
 
     def _clean(self, metadata: Mapping[str, Any]) -> PipesMetadata:
-        values = {str(plain(str(name))): _metadata_value(raw) for name, raw in metadata.items()}
-        changed = [str(name) for name, raw in metadata.items() if not _arrives_as_it_is(raw)]
+        values, changed = values_of(metadata)
         if changed:
-            named = ", ".join(f"'{plain(name)}'" for name in changed)
-            self.log.warning(f"Metadata {named} was converted or cut: it is no JSON, or too large.")
+            self.log.warning(said_of_changed(changed))
         return values
-
-
-def _metadata_value(raw: Any) -> dict[str, Any]:
-    if isinstance(raw, dict) and raw.keys() == {"type", "raw_value"} and raw["type"] in _TYPES:
-        return {"type": raw["type"], "raw_value": plain(raw["raw_value"])}
-    value = plain(raw)
-    return {
-        "type": "json" if isinstance(value, dict | list) else PIPES_METADATA_TYPE_INFER,
-        "raw_value": value,
-    }
-
-
-def _arrives_as_it_is(raw: Any) -> bool:
-    try:
-        size = len(json.dumps(raw, allow_nan=False))
-        return size < _PASSED_ON_BYTES or bool(plain(raw) == raw)
-    except Exception:  # noqa: BLE001 - a foreign object may raise anything
-        return False

@@ -32,8 +32,10 @@ from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
 from kedro_pipes.project.catalogs import get_dataset
-from kedro_pipes.worker.describe import PipesMetadata, describe_saved, saved_partitions, value
+from kedro_pipes.worker.describe import describe_saved, saved_partitions
+from kedro_pipes.worker.metadata_values import PipesMetadata, value
 from kedro_pipes.worker.node_progress import NodeProgress
+from kedro_pipes.worker.statements import CheckResult, Said, Statements
 
 _NODE_OF_THREAD: ContextVar[str | None] = ContextVar("kedro_pipes_node", default=None)
 
@@ -44,8 +46,13 @@ class Reports(Protocol):
     def event(self, event: Event) -> None:
         """Report one of our events."""
 
-    def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
+    def materialization(
+        self, asset_key: str, metadata: PipesMetadata, data_version: str | None = None
+    ) -> None:
         """Report that a selected asset is saved; the key is escaped as Pipes wants it."""
+
+    def check(self, asset_key: str, result: CheckResult) -> None:
+        """Report what a check of an asset has found."""
 
 
 class NodeReporter:
@@ -64,6 +71,8 @@ class NodeReporter:
         self._errors: dict[str, BaseException] = {}
         """What each of them has raised, where that is known of each."""
         self._lock = threading.RLock()
+        self.statements = Statements(invocation, lambda: self.current_node)
+        """What nodes say of their outputs."""
 
     @property
     def current_node(self) -> str | None:
@@ -152,6 +161,7 @@ class NodeReporter:
         self._begun.clear()
         for progress, reason in sorted(failed, key=lambda each: each[1] is error):
             self._report_failed(progress, reason)
+        self.statements.lose(progress.node for progress, _ in failed)
 
     def _begin(self, node: Node) -> NodeProgress:
         with self._lock:
@@ -200,7 +210,10 @@ class NodeReporter:
         )
         if progress.node.name in self._invocation.node_assets:
             key = self._invocation.node_assets[progress.node.name]
-            self._reports.materialization(key, self._node_metadata(progress))
+            said = self.statements.take(progress.node.name)
+            metadata = {**self._node_metadata(progress), **said.metadata}
+            self._reports.materialization(key, metadata, said.data_version)
+            self._report_checks(progress.node.name, said)
 
     def _report_saved(self, progress: NodeProgress, name: str, data: Any, seconds: float) -> None:
         self._send_saved(progress, name, describe_saved(self._dataset(name), data), seconds)
@@ -210,6 +223,8 @@ class NodeReporter:
     ) -> None:
         if name in self._invocation.staged:
             described["kedro/staged_at"] = value("text", self._invocation.staged[name])
+        said = self.statements.take(strip_transcoding(name))
+        described = {**described, **said.metadata}
         version = described.get("kedro/version", {}).get("raw_value")
         self._reports.event(
             DatasetSaved(
@@ -222,8 +237,16 @@ class NodeReporter:
         )
         asset_key = self._invocation.dataset_assets.get(strip_transcoding(name))
         if asset_key is not None:
-            metadata = {**described, **self._node_metadata(progress)}
-            self._reports.materialization(asset_key, metadata)
+            metadata = {**self._node_metadata(progress), **described}
+            self._reports.materialization(asset_key, metadata, said.data_version)
+        self._report_checks(strip_transcoding(name), said)
+
+    def _report_checks(self, subject: str, said: Said) -> None:
+        # After the materialization: Dagster takes a check for one of what is the latest then.
+        key = self._invocation.known_assets.get(subject)
+        if key is not None:
+            for result in said.checks:
+                self._reports.check(key, result)
 
     def _dataset(self, name: str) -> Any:
         return None if self._catalog is None else get_dataset(self._catalog, name)

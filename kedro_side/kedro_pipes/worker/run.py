@@ -22,15 +22,17 @@ from kedro_manifest import __version__
 from kedro_manifest.events import DatasetsFound, Event, WorkerStarted, encode_event
 from kedro_manifest.invocation import Invocation
 
-from kedro_pipes.worker.describe import PipesMetadata
+from kedro_pipes import report
 from kedro_pipes.worker.drift import refuse_drift
 from kedro_pipes.worker.logs import ForwardingHandler
+from kedro_pipes.worker.metadata_values import PipesMetadata
 from kedro_pipes.worker.pinning import PinnedEntriesHook
 from kedro_pipes.worker.pipes_context import WorkerPipesContext
 from kedro_pipes.worker.reporting import NodeReporter, Reports
 from kedro_pipes.worker.runners import make_runner
 from kedro_pipes.worker.sessions import configure, existing_outputs, load_nodes, run_session
 from kedro_pipes.worker.staging import StagingHook, remove_staged
+from kedro_pipes.worker.statements import CheckResult, Statements
 
 
 class PipesReports:
@@ -43,9 +45,18 @@ class PipesReports:
         """Report one of our events as a custom message."""
         self._pipes.report_custom_message(encode_event(event))
 
-    def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
+    def materialization(
+        self, asset_key: str, metadata: PipesMetadata, data_version: str | None = None
+    ) -> None:
         """Report a selected asset as materialized."""
-        self._pipes.report_saved(asset_key, metadata)
+        self._pipes.report_saved(asset_key, metadata, data_version)
+
+    def check(self, asset_key: str, result: CheckResult) -> None:
+        """Report a check, unless it is of an asset that this worker has nothing to say of."""
+        if asset_key in self._pipes.asset_keys:
+            self._pipes.report_asset_check(
+                result.name, result.passed, result.severity, result.metadata, asset_key
+            )
 
     def log(self, message: str, level: str) -> None:
         """Forward one log record."""
@@ -63,10 +74,17 @@ class PrintedReports:
         """Print one of our events."""
         self._print(msgspec.to_builtins(event))
 
-    def materialization(self, asset_key: str, metadata: PipesMetadata) -> None:
+    def materialization(
+        self, asset_key: str, metadata: PipesMetadata, data_version: str | None = None
+    ) -> None:
         """Print a materialization with its bare metadata values."""
-        values = {name: entry["raw_value"] for name, entry in metadata.items()}
-        self._print({"event": "Materialization", "asset_key": asset_key, "metadata": values})
+        record = {"asset_key": asset_key, "data_version": data_version, "metadata": _bare(metadata)}
+        self._print({"event": "Materialization", **record})
+
+    def check(self, asset_key: str, result: CheckResult) -> None:
+        """Print a check with its bare metadata values."""
+        record = msgspec.structs.asdict(result) | {"metadata": _bare(result.metadata)}
+        self._print({"event": "Check", "asset_key": asset_key, **record})
 
     def log(self, message: str, level: str) -> None:
         """Print nothing: by hand, the project's own handlers write to the terminal."""
@@ -74,6 +92,10 @@ class PrintedReports:
     def _print(self, record: dict[str, Any]) -> None:
         with self._lock:  # or two threads would share a line
             print(json.dumps(record, default=str), file=self._stream, flush=True)
+
+
+def _bare(metadata: PipesMetadata) -> dict[str, Any]:
+    return {name: entry["raw_value"] for name, entry in metadata.items()}
 
 
 def run_invocation(
@@ -114,10 +136,11 @@ def run_invocation(
         StagingHook(invocation, project_path),
     ]
     configure(project_path, invocation.package_name)
-    with _forwarded_logs(invocation, reports, reporter):
+    with _forwarded_logs(invocation, reports, reporter), _connected(reporter.statements):
         try:
             loaded = load_nodes(invocation)
             refuse_drift(invocation, loaded.nodes, project_path)
+            reporter.statements.know(loaded.nodes)
             runner = make_runner(invocation, loaded.nodes, reporter.running)
             run_session(project_path, invocation, loaded, hooks=hooks, runner=runner)
         except BaseException as error:
@@ -145,6 +168,16 @@ def _forwarded_logs(
         yield
     finally:
         root.removeHandler(handler)
+
+
+@contextmanager
+def _connected(statements: Statements) -> Iterator[None]:
+    """Let node code report through `kedro_pipes.report`."""
+    report.connect(statements)
+    try:
+        yield
+    finally:
+        report.connect(None)
 
 
 __all__ = ["PipesReports", "PrintedReports", "Reports", "run_by_hand", "run_invocation"]

@@ -95,6 +95,20 @@ def _schema(raw: dict[str, Any]) -> dg.TableSchema:
     return dg.TableSchema(columns=columns)
 
 
+def _lineage(raw: dict[str, Any]) -> dg.MetadataValue[Any]:
+    deps = {
+        column: [
+            dg.TableColumnDep(
+                asset_key=dg.AssetKey.from_escaped_user_string(source["asset_key"]),
+                column_name=source["column_name"],
+            )
+            for source in sources
+        ]
+        for column, sources in raw["deps_by_column"].items()
+    }
+    return dg.MetadataValue.column_lineage(dg.TableColumnLineage(deps))
+
+
 _MAKERS: dict[str, Callable[[Any], dg.MetadataValue[Any]]] = {
     "text": dg.MetadataValue.text,
     "url": dg.MetadataValue.url,
@@ -110,5 +124,6 @@ _MAKERS: dict[str, Callable[[Any], dg.MetadataValue[Any]]] = {
     "asset": lambda raw: dg.MetadataValue.asset(dg.AssetKey.from_user_string(raw)),
     "table": _table,
     "table_schema": lambda raw: dg.MetadataValue.table_schema(_schema(raw)),
+    "table_column_lineage": _lineage,
     "null": lambda _: dg.MetadataValue.null(),
 }

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import dagster as dg
 from kedro_manifest.invocation import ExpectedNode, Invocation
+from kedro_manifest.model import Node
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.parameter_tree import integer_keys, parameter_tree
@@ -135,6 +136,7 @@ class Invocations:
                 for node in nodes
                 if not node.outputs and node.name in selected
             },
+            known_assets=self._known_assets(nodes),
         )
 
     def looking_for_outputs(self, plan: Plan) -> Invocation:
@@ -158,6 +160,16 @@ class Invocations:
     def take_versions(self, versions: Mapping[str, str]) -> None:
         """Remember under which versions a group has saved its datasets."""
         self._versions.update(versions)
+
+    def _known_assets(self, nodes: Iterable[Node]) -> dict[str, str]:
+        index = self._index
+        keys = {
+            name: index.key_of_dataset[name]
+            for node in nodes
+            for name in (*inputs_of(node), *outputs_of(node))
+        }
+        keys.update((node.name, index.key_of_node[node.name]) for node in nodes if not node.outputs)
+        return {name: key.to_escaped_user_string() for name, key in sorted(keys.items())}
 
     def _loading(self, nodes: Iterable[str]) -> dict[str, object]:
         """Say which registered pipelines a worker loads, and whether it has to load them all."""

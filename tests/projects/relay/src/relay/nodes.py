@@ -7,6 +7,8 @@ import time
 import warnings
 from pathlib import Path
 
+from kedro_pipes import report
+
 SIGNAL = Path("data/go")
 PATIENCE_S = 60
 
@@ -127,3 +129,40 @@ def give_both():
 def give_two():
     """Return two lists."""
     return [1], [2]
+
+
+def speak(numbers):
+    """Say everything that can be said of one's output, from a thread as well."""
+    report.metadata(None, {"mean": 2.0, "where": Path("data"), "odd": {"a": [1, {2}]}})
+    thread = threading.Thread(target=report.metadata, args=("spoken", {"from a thread": True}))
+    thread.start()
+    thread.join()
+    report.check("is short", len(numbers) < 5, metadata={"length": len(numbers)})
+    report.check("is sorted", passed=False, severity="WARN", dataset="spoken")
+    report.column_lineage("spoken", {"total": [("numbers", "amount"), ("numbers", "tax")]})
+    report.data_version("spoken", "third edition")
+    return len(numbers)
+
+
+def stammer(numbers):
+    """Say what is wrong in every way."""
+    report.metadata("stamered", {"a": 1})
+    report.metadata("stammered", ["a"])
+    report.metadata("numbers", {"a": 1})
+    report.check("", passed=True)
+    report.check("bad", passed=True, severity="AWFUL")
+    report.column_lineage("stammered", {"a": [("elsewhere", "b")]})
+    report.column_lineage("stammered", 3)
+    report.data_version("stammered", 7)
+    return numbers
+
+
+def boast():
+    """Say that all is well, and fail."""
+    report.check("sound", passed=True)
+    raise ValueError("it was not")
+
+
+def murmur(spoken):
+    """Say something of oneself: there is no output."""
+    report.metadata(None, {"heard": spoken})

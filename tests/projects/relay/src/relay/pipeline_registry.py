@@ -60,5 +60,14 @@ def register_pipelines():
                 node(lambda one, two: one + two, ["first", "second"], "together", name="add"),
             ]
         ),
+        "speaking": pipeline(
+            [
+                node(nodes.count, None, "numbers", name="count"),
+                node(nodes.speak, "numbers", "spoken", name="speak"),
+                node(nodes.stammer, "numbers", "stammered", name="stammer"),
+                node(nodes.boast, None, "boasted", name="boast"),
+                node(nodes.murmur, "spoken", None, name="murmur"),
+            ]
+        ),
         "logging": pipeline([node(nodes.log, None, "logged", name="log")]),
     }
