@@ -74,8 +74,12 @@ class DatasetSaved(Event, frozen=True, kw_only=True):
     dataset: str
     duration_s: float
     version: str | None = None
+    """Kedro's."""
+    data_version: str | None = None
+    """Dagster's: the same for the same data."""
     metadata: dict[str, Any] = {}
-    """Pipes metadata values: `{name: {"type": …, "raw_value": …}}`."""
+    """Pipes metadata values: `{name: {"type": …, "raw_value": …}}`. None for a selected asset,
+    whose materialization holds them."""
 
 
 class PartitionsSaved(Event, frozen=True, kw_only=True):

@@ -67,6 +67,14 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     known_assets: dict[str, str] = {}
     """All datasets that the nodes read or write (no transcoding), and all nodes without outputs,
     and the escaped asset key of each: what a node's code may speak of."""
+    partitioned: list[str] = []
+    """PartitionedDatasets (no transcoding) whose partitions stand for keys of Dagster's."""
+    describe: bool = True
+    """Whether metadata of saved datasets is reported."""
+    previews: bool = True
+    """Whether a look at their data is part of it."""
+    data_versions: Literal["auto", "modified", "content", "never"] = "auto"
+    """What tells one version of saved data from another."""
     staged: dict[str, str] = {}
     """In-memory datasets that come from or go to another worker, and the URL of each."""
     staging_backend: str = "pickle"

@@ -146,6 +146,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{OBSERVATION}test_schedule": "cron_schedule execution_timezone default_status",
         f"{OBSERVATION}test_storage_options": "storage_options",
     },
+    "reporting": {f"{WORKERS}test_reporting": "metadata previews data_versions"},
     "grouping": {
         f"{GROUPS}test_groups": "strategy tag_prefix",
         f"{GROUPS}test_groups_that_wait_for_each_other": "on_cycle",

@@ -97,6 +97,17 @@ def test_what_the_file_says_of_all_workers(told):
     assert ("pickle", "refuse") == (plain["staging_backend"], plain["on_drift"])
 
 
+def test_reporting(told):
+    """What the worker is to find out about saved data, and of what it may speak."""
+    said = told({"reporting": {"metadata": False, "previews": False, "data_versions": "never"}})
+    plain = told({})["a"]
+    wanted = ("describe", "previews", "data_versions")
+
+    assert (False, False, "never") == tuple(said["a"][each] for each in wanted)
+    assert (True, True, "auto") == tuple(plain[each] for each in wanted)
+    assert {"x": "x"} == plain["known_assets"]
+
+
 def test_parameters_that_the_export_was_given(told):
     """They are the defaults that people see, so they hold in every run that sets no others."""
     given = {"model": {"depth": 8, "seed": 1}}

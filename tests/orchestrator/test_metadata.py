@@ -94,3 +94,13 @@ def test_column_schema():
         ("b", "int64"),
         ("a", "str"),
     ]
+
+
+def test_column_lineage():
+    """Each column has the columns that it is made of, of assets by their keys."""
+    sources = [{"asset_key": "shop/orders", "column_name": "amount"}]
+    lineage = one("table_column_lineage", {"deps_by_column": {"total": sources}}).value
+
+    assert [dg.TableColumnDep(dg.AssetKey(["shop", "orders"]), "amount")] == list(
+        lineage.deps_by_column["total"]
+    )

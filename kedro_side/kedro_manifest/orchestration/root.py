@@ -15,6 +15,7 @@ from kedro_manifest.orchestration.empty_entries import without_empty_entries
 from kedro_manifest.orchestration.jobs import Executor, Job, Logger, Schedule
 from kedro_manifest.orchestration.partitions import AnyPartitions
 from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store, Timeout
+from kedro_manifest.orchestration.reporting import Reporting
 from kedro_manifest.orchestration.retrying import Retries, Times
 from kedro_manifest.orchestration.spelling import respell
 from kedro_manifest.planning.grouping import GroupPolicy, MemoryPolicy
@@ -58,6 +59,7 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     automation_sensor: Status = "stopped"
     """Whether the sensor that acts on `assets.*.automation` runs from the start."""
     observation: Observation = Observation()
+    reporting: Reporting = Reporting()
     grouping: Grouping = Grouping()
     groups: dict[str, GroupSettings] = {}
     memory_datasets: MemoryPolicy | dict[str, MemoryPolicy] = "group"

@@ -32,10 +32,12 @@ from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
 from kedro_pipes.project.catalogs import get_dataset
-from kedro_pipes.worker.describe import describe_saved, saved_partitions
+from kedro_pipes.worker.describe import Description, Wanted, describe_saved, saved_partitions
 from kedro_pipes.worker.metadata_values import PipesMetadata, value
 from kedro_pipes.worker.node_progress import NodeProgress
 from kedro_pipes.worker.statements import CheckResult, Said, Statements
+
+VERSION = "kedro/version"
 
 _NODE_OF_THREAD: ContextVar[str | None] = ContextVar("kedro_pipes_node", default=None)
 
@@ -71,6 +73,11 @@ class NodeReporter:
         self._errors: dict[str, BaseException] = {}
         """What each of them has raised, where that is known of each."""
         self._lock = threading.RLock()
+        self._wanted = Wanted(
+            metadata=invocation.describe,
+            previews=invocation.previews,
+            version_by=invocation.data_versions,
+        )
         self.statements = Statements(invocation, lambda: self.current_node)
         """What nodes say of their outputs."""
 
@@ -198,7 +205,7 @@ class NodeReporter:
     def _report_finished(self, progress: NodeProgress) -> None:
         for name, (data, seconds) in progress.unsaved_chunks.items():
             # The last chunk is not the whole, so it is not described by its rows.
-            described = describe_saved(self._dataset(name), None) if data is not None else {}
+            described = self._describe(name, None) if data is not None else Description()
             self._send_saved(progress, name, described, seconds)
         self._reports.event(
             NodeFinished(
@@ -211,34 +218,45 @@ class NodeReporter:
         if progress.node.name in self._invocation.node_assets:
             key = self._invocation.node_assets[progress.node.name]
             said = self.statements.take(progress.node.name)
-            metadata = {**self._node_metadata(progress), **said.metadata}
+            metadata = {**said.metadata, **self._node_metadata(progress)}
             self._reports.materialization(key, metadata, said.data_version)
             self._report_checks(progress.node.name, said)
 
     def _report_saved(self, progress: NodeProgress, name: str, data: Any, seconds: float) -> None:
-        self._send_saved(progress, name, describe_saved(self._dataset(name), data), seconds)
+        self._send_saved(progress, name, self._describe(name, data), seconds)
+
+    def _describe(self, name: str, data: Any) -> Description:
+        dataset = self._dataset(name)
+        stand_for_keys = strip_transcoding(name) in self._invocation.partitioned
+        partitions = saved_partitions(dataset, data) if stand_for_keys else None
+        return describe_saved(dataset, data, self._wanted, partitions)
 
     def _send_saved(
-        self, progress: NodeProgress, name: str, described: PipesMetadata, seconds: float
+        self, progress: NodeProgress, name: str, description: Description, seconds: float
     ) -> None:
+        said = self.statements.take(strip_transcoding(name))
+        described = {**description.metadata, **said.metadata}
+        # What later runs go by is not for a node to say.
+        if version := description.version:
+            described[VERSION] = value("text", version)
         if name in self._invocation.staged:
             described["kedro/staged_at"] = value("text", self._invocation.staged[name])
-        said = self.statements.take(strip_transcoding(name))
-        described = {**described, **said.metadata}
-        version = described.get("kedro/version", {}).get("raw_value")
+        data_version = said.data_version or description.data_version
+        asset_key = self._invocation.dataset_assets.get(strip_transcoding(name))
         self._reports.event(
             DatasetSaved(
                 node=progress.node.name,
                 dataset=name,
                 duration_s=seconds,
                 version=version,
-                metadata=described,
+                data_version=data_version,
+                # What the materialization says need not be sent twice.
+                metadata=described if asset_key is None else {},
             )
         )
-        asset_key = self._invocation.dataset_assets.get(strip_transcoding(name))
         if asset_key is not None:
-            metadata = {**self._node_metadata(progress), **described}
-            self._reports.materialization(asset_key, metadata, said.data_version)
+            metadata = {**described, **self._node_metadata(progress)}
+            self._reports.materialization(asset_key, metadata, data_version)
         self._report_checks(strip_transcoding(name), said)
 
     def _report_checks(self, subject: str, said: Said) -> None:

@@ -29,6 +29,7 @@ from dagster_kedro.errors import (
     OutputNotSavedError,
     PartitionsNotSavedError,
 )
+from dagster_kedro.results.data_versions import version_tags
 from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.metadata import metadata_from_pipes
 from dagster_kedro.results.saved_partitions import UNFINISHED, SavedPartitions
@@ -193,8 +194,10 @@ class GroupResults:
         asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
         metadata = metadata_from_pipes(params.get("metadata") or {})
         metadata |= self._numbered()
+        version = params.get("data_version")
         if asset_key not in self._expected.assets:
-            yield dg.AssetMaterialization(asset_key, metadata=metadata)
+            tags = version_tags(version)
+            yield dg.AssetMaterialization(asset_key, metadata=metadata, tags=tags)
             return
         if asset_key in self._saved:
             return
@@ -204,13 +207,12 @@ class GroupResults:
             self._incomplete[asset_key] = describe_missing(what, missing)
             yield from self._partitions.all_of_asset(asset_key, {**metadata, UNFINISHED: True})
             return
-        version = params.get("data_version")
         yield dg.MaterializeResult(
             asset_key=asset_key,
             metadata=metadata,
             data_version=dg.DataVersion(version) if version else None,
         )
-        yield from self._partitions.others(asset_key, metadata)
+        yield from self._partitions.others(asset_key, metadata, version_tags(version))
 
     def _check(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
@@ -267,11 +269,14 @@ class GroupResults:
             key = self._expected.besides[dataset]
             metadata: dict[str, Any] = metadata_from_pipes(event.metadata)
             metadata |= {**self._numbered(), "kedro/node": event.node}
+            tags = version_tags(event.data_version)
             if dataset in self._expected.partitioned:
-                yield from self._partitions.all_of_asset(key, metadata)
+                yield from self._partitions.all_of_asset(key, metadata, tags)
                 return
             for partition in self._expected.besides_of.get(key, [None]):
-                yield dg.AssetMaterialization(key, metadata=metadata, partition=partition)
+                yield dg.AssetMaterialization(
+                    key, metadata=metadata, partition=partition, tags=tags
+                )
 
     def _numbered(self) -> dict[str, Any]:
         """Return the metadata that tells which attempt it was, of any but the first."""

@@ -55,7 +55,10 @@ class SavedPartitions:
         return {partition: key for partition, key in wanted.items() if partition not in saved}
 
     def others(
-        self, asset_key: dg.AssetKey, metadata: Mapping[str, Any]
+        self,
+        asset_key: dg.AssetKey,
+        metadata: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
     ) -> Iterator[dg.AssetMaterialization]:
         """Yield what is written besides the run's keys, which a result stands for."""
         if asset_key in self._names:
@@ -64,14 +67,19 @@ class SavedPartitions:
             saved = self._saved.pop(name, {})
             for partition, key in sorted(saved.items()):
                 if partition not in wanted:
-                    yield dg.AssetMaterialization(asset_key, metadata=metadata, partition=key)
+                    yield dg.AssetMaterialization(
+                        asset_key, metadata=metadata, partition=key, tags=tags
+                    )
 
     def all_of_asset(
-        self, asset_key: dg.AssetKey, metadata: Mapping[str, Any]
+        self,
+        asset_key: dg.AssetKey,
+        metadata: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
     ) -> Iterator[dg.AssetMaterialization]:
         """Yield everything that is written of an asset and has not been given out yet."""
         for _, key in sorted(self._saved.pop(self._names[asset_key], {}).items()):
-            yield dg.AssetMaterialization(asset_key, metadata=metadata, partition=key)
+            yield dg.AssetMaterialization(asset_key, metadata=metadata, partition=key, tags=tags)
 
     def unfinished(self) -> Iterator[dg.AssetMaterialization]:
         """Yield what is written of datasets that were never reported as saved whole."""

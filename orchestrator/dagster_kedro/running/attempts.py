@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from dagster_kedro.results.data_versions import as_it_was
 from dagster_kedro.results.saved_partitions import UNFINISHED
 
 KEPT_FROM = "kedro/kept_from_run"
@@ -30,6 +31,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, dg.MetadataValue[Any]]
     checks: list[dg.AssetCheckEvaluation] = []
     """Evaluations of its selected checks."""
+    made_of: Mapping[str, Any] = {}
+    """Version of its data, and tags of its code and inputs, as a result takes them."""
     run_id: str
     in_this_run: bool
     """True if Dagster knows it from this very run, and must not be told twice."""
@@ -99,6 +102,7 @@ def yield_again(key: dg.AssetKey, finished: Finished) -> dg.MaterializeResult[An
     return dg.MaterializeResult(
         asset_key=key,
         metadata={**finished.metadata, KEPT_FROM: kept_from},
+        **finished.made_of,
         check_results=[
             dg.AssetCheckResult(
                 asset_key=key,
@@ -144,6 +148,7 @@ def _materialized(
                 Finished(
                     metadata=event.metadata,
                     checks=[evaluations[check] for check in checks],
+                    made_of=as_it_was(event),
                     run_id=run_id,
                     in_this_run=in_this_run,
                 ),
@@ -158,6 +163,19 @@ def materializations(
     for entry in entries:
         if (event := entry.asset_materialization) is not None:
             yield event
+
+
+def latest_materialization(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, partitions: Sequence[str | None]
+) -> dg.AssetMaterialization | None:
+    """Return the last materialization of an asset, or of a partition; None of several of these."""
+    if len(partitions) > 1:
+        return None
+    wanted = dg.AssetRecordsFilter(
+        asset_key=key, asset_partitions=[each for each in partitions if each is not None] or None
+    )
+    records = context.instance.fetch_materializations(wanted, limit=1).records
+    return records[0].asset_materialization if records else None
 
 
 def _evaluations(

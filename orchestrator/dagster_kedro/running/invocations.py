@@ -137,6 +137,8 @@ class Invocations:
                 if not node.outputs and node.name in selected
             },
             known_assets=self._known_assets(nodes),
+            partitioned=sorted(made & index.partition_ids.keys()),
+            **self._reporting(),
         )
 
     def looking_for_outputs(self, plan: Plan) -> Invocation:
@@ -182,6 +184,14 @@ class Invocations:
     def _running(self, group: Group) -> dict[str, object]:
         settings = self._orchestration.settings_of_group(group.explicit)
         return {"runner": settings.runner, "is_async": settings.is_async}
+
+    def _reporting(self) -> dict[str, object]:
+        said = self._orchestration.reporting
+        return {
+            "describe": said.metadata,
+            "previews": said.previews,
+            "data_versions": said.data_versions,
+        }
 
     def _run_id_of(self, attempt: int) -> str:
         return kedro_run_id(self._created, self._attempts_before + attempt - 1)

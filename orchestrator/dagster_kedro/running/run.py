@@ -27,11 +27,12 @@ from dagster_kedro.configuration.run_configuration import (
 )
 from dagster_kedro.configuration.settings import RunSettings
 from dagster_kedro.errors import GroupFailedError, RunFailedError
+from dagster_kedro.results.data_versions import as_it_was
 from dagster_kedro.results.expected import expected_of
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.results.saved_partitions import PartitionedOutput
 from dagster_kedro.results.wording import LogLine, describe_attempt, describe_failed_attempt
-from dagster_kedro.running.attempts import finished_before, yield_again
+from dagster_kedro.running.attempts import finished_before, latest_materialization, yield_again
 from dagster_kedro.running.group_progress import GroupProgress
 from dagster_kedro.running.invocations import Invocations
 from dagster_kedro.running.ordering import in_dependency_order
@@ -177,7 +178,11 @@ class KedroRun:
         """Tell Dagster of what is there as well, or it would skip what depends on it."""
         selected = self._context.selected_asset_keys - self._finished.keys()
         there: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {
-            key: dg.MaterializeResult(asset_key=key, metadata={ALREADY_THERE: True})
+            key: dg.MaterializeResult(
+                asset_key=key,
+                metadata={ALREADY_THERE: True},
+                **as_it_was(latest_materialization(self._context, key, self._partitions_of(key))),
+            )
             for key in self._index.by_key
             if key in self._there
         }

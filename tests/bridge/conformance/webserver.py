@@ -23,6 +23,10 @@ _REEXECUTE = """mutation($params: ReexecutionParams!) {
 _TERMINATE = """mutation($runId: String!) { terminateRun(runId: $runId) { __typename
   ... on TerminateRunFailure { message } } }"""
 _STATUS = """query($runId: ID!) { runOrError(runId: $runId) { ... on Run { status } } }"""
+_RELOAD = """mutation($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) {
+  __typename ... on WorkspaceLocationEntry { locationOrLoadError { __typename } } } }"""
+_STALE = """{ assetNodes { assetKey { path } staleStatus staleCauses {
+  key { path } category reason dependency { path } } } }"""
 _READY = "{ version }"
 _OVER = {"SUCCESS", "FAILURE", "CANCELED"}
 
@@ -80,6 +84,21 @@ class Webserver:
                 return status
             time.sleep(0.1)
         raise TimeoutError(f"run {run_id} is still {status}")
+
+    def reload(self, location: str) -> None:
+        """Load a code location anew, as the button does."""
+        result = self._ask(_RELOAD, name=location)["reloadRepositoryLocation"]
+        assert result["locationOrLoadError"]["__typename"] == "RepositoryLocation", result
+
+    def staleness(self) -> dict[str, tuple[str, list[str]]]:
+        """Return of each asset whether it is stale, and the kinds of reasons for it."""
+        return {
+            "/".join(node["assetKey"]["path"]): (
+                node["staleStatus"],
+                sorted({cause["category"] for cause in node["staleCauses"]}),
+            )
+            for node in self._ask(_STALE)["assetNodes"]
+        }
 
     def close(self) -> None:
         """End the server and its code servers, which are its own process group."""
