@@ -3,6 +3,8 @@ PYTHON ?= python3
 KEDRO := .venv/kedro/bin
 DAGSTER := .venv/dagster/bin
 EXAMPLE := docs/examples/nyc_flights
+# Libraries whose data the tests of the Kedro side describe.
+DESCRIBED := matplotlib pandas pillow plotly polars pyarrow
 OLDEST_KEDRO := 0.19.15
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
@@ -25,7 +27,7 @@ environments: .venv/kedro/.ready .venv/dagster/.ready ## Make both virtual envir
 	@echo "Making .venv/kedro: Kedro and the example's libraries, no Dagster (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
 	@test -x $(KEDRO)/python || $(PYTHON) -m venv .venv/kedro
-	@$(KEDRO)/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' -r $(EXAMPLE)/requirements.txt
+	@$(KEDRO)/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' -r $(EXAMPLE)/requirements.txt $(DESCRIBED)
 	@touch $@
 
 .venv/dagster/.ready: pyproject.toml
@@ -78,7 +80,7 @@ test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with 
 .venv/kedro-oldest/.ready: pyproject.toml
 	@echo "Making .venv/kedro-oldest: the oldest supported Kedro (about a minute)"
 	@test -x .venv/kedro-oldest/bin/python || $(PYTHON) -m venv .venv/kedro-oldest
-	@.venv/kedro-oldest/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' 'kedro==$(OLDEST_KEDRO)' 'kedro-datasets[json-jsondataset,pandas-csvdataset,pickle-pickledataset,text-textdataset]'
+	@.venv/kedro-oldest/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' 'kedro==$(OLDEST_KEDRO)' 'kedro-datasets[json-jsondataset,pandas-csvdataset,pickle-pickledataset,text-textdataset]' $(DESCRIBED)
 	@touch $@
 
 test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment of its own

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import partial
+
+import msgspec
 
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.findings import Finding, list_names
@@ -17,6 +20,7 @@ from kedro_manifest.settings.assets import (
     settings_for,
     unmatched_patterns,
 )
+from kedro_manifest.settings.catalog_metadata import CATALOG, settings_in_catalog
 from kedro_manifest.settings.free_inputs import choose_observed
 from kedro_manifest.settings.sensors import check_sensors
 
@@ -28,10 +32,18 @@ def check_automation(graph: PipelineGraph) -> Iterator[Finding]:
     except OrchestrationError:
         return  # A finding of its own.
     yield from refused(lambda: check_asset_settings(orchestration.assets))
+    yield from _check_catalog(graph)
     yield from refused(lambda: check_sensors(orchestration, graph))
     yield from refused(lambda: choose_observed(orchestration.observation, graph))
     yield from _check_patterns(graph, orchestration)
     yield from _check_unobserved(graph, orchestration)
+
+
+def _check_catalog(graph: PipelineGraph) -> Iterator[Finding]:
+    for dataset in graph.manifest.datasets:
+        for finding in refused(partial(settings_in_catalog, dataset)):
+            place = finding.place.replace(ORCHESTRATION_FILE, CATALOG)
+            yield msgspec.structs.replace(finding, code="catalog-metadata", place=place)
 
 
 def _check_patterns(graph: PipelineGraph, orchestration: Orchestration) -> Iterator[Finding]:

@@ -33,9 +33,17 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _GROUP = re.compile(r"\w+(?:/\w+)*", re.ASCII)
 
 
-def settings_for(assets: Mapping[str, AssetSettings], name: str) -> AssetSettings:
-    """Return what all matching patterns say of the asset of a dataset or node."""
-    merged = _NOTHING_SAID
+def settings_for(
+    assets: Mapping[str, AssetSettings], name: str, below: AssetSettings = _NOTHING_SAID
+) -> AssetSettings:
+    """Return what all matching patterns say of the asset of a dataset or node.
+
+    Args:
+        assets: By pattern.
+        name: Of the dataset or node.
+        below: What is said elsewhere, over which every pattern goes.
+    """
+    merged = below
     for pattern in matching_patterns(assets, name):
         merged = _merge(merged, assets[pattern])
     return merged
@@ -64,7 +72,7 @@ def check_asset_settings(assets: Mapping[str, AssetSettings]) -> None:
         OrchestrationError: The message names the pattern, the key and what may stand there.
     """
     for pattern, settings in assets.items():
-        for field, problem, hint in _problems(settings):
+        for field, problem, hint in problems_of(settings):
             raise OrchestrationError.at(f"assets.{pattern}.{field}", problem, hint)
 
 
@@ -94,8 +102,8 @@ def _merge(below: AssetSettings, above: AssetSettings) -> AssetSettings:
     )
 
 
-def _problems(settings: AssetSettings) -> Iterator[tuple[str, str, str]]:
-    """Yield field, problem and hint."""
+def problems_of(settings: AssetSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield field, problem and hint of what Dagster would refuse, or pass over."""
     for owner in settings.owners:
         if not _OWNER.fullmatch(owner):
             yield "owners", f"'{owner}' is no owner", "Write an e-mail address, or `team:name`."

@@ -26,6 +26,7 @@ from kedro_manifest.settings.assets import (
     place_of,
     settings_for,
 )
+from kedro_manifest.settings.catalog_metadata import settings_in_catalog
 
 from dagster_kedro.assets.look import automation_condition, freshness_policy
 
@@ -54,7 +55,7 @@ class KedroAsset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_memory: bool = False
     """True for data that no other process can load."""
     settings: AssetSettings = AssetSettings()
-    """What `dagster.yml` says of it, under all patterns that match."""
+    """What the catalog says of it, and over that `dagster.yml` under all patterns that match."""
 
     @property
     def key_parts(self) -> list[str]:
@@ -143,7 +144,7 @@ def kedro_assets_of(
                 project_dir=project_dir,
                 key_prefix=key_prefix or [],
                 is_memory=bool(node.outputs) and graph.is_memory(name),
-                settings=settings_for(settings, name),
+                settings=settings_for(settings, name, _in_catalog(graph, name, node)),
             )
     for name in graph.free_inputs():
         yield KedroAsset(
@@ -153,8 +154,13 @@ def kedro_assets_of(
             project_dir=project_dir,
             key_prefix=key_prefix or [],
             is_memory=graph.is_memory(name),
-            settings=settings_for(settings, name),
+            settings=settings_for(settings, name, _in_catalog(graph, name)),
         )
+
+
+def _in_catalog(graph: PipelineGraph, name: str, node: Node | None = None) -> AssetSettings:
+    is_node = node is not None and not node.outputs
+    return settings_in_catalog(None if is_node else graph.datasets.get(name))
 
 
 def _pipelines_by_node(manifest: Manifest) -> dict[str, list[str]]:
@@ -220,11 +226,11 @@ def _tags(asset: KedroAsset) -> dict[str, str]:
 
 
 def _description(asset: KedroAsset) -> str | None:
-    if asset.node is None:
-        return "Input that no node of this project writes."
     parts = []
     if asset.dataset is not None and isinstance(asset.dataset.metadata.get("description"), str):
         parts.append(asset.dataset.metadata["description"])
+    if asset.node is None:
+        return "\n\n".join([*parts, "Input that no node of this project writes."])
     if asset.is_memory:
         parts.append("Lives in memory: made again by every run that needs it.")
     if asset.node.doc:

@@ -18,7 +18,7 @@ from kedro_pipes.worker.description.places import SavedFile
 MOST_BYTES = 300_000
 """Of one image, and of all of a dataset together; Dagster keeps them in its database."""
 _LARGEST_READ = 20_000_000
-_WIDTH = 1000
+_WIDTHS = (1000, 500)
 _MOST_TRACES = 20
 _KINDS = {
     ".png": "png",
@@ -86,9 +86,11 @@ def _small_enough(path: Path, kind: str, room: int) -> tuple[bytes | None, str]:
     pillow = sys.modules.get("PIL.Image")  # Matplotlib writes its images with it
     if pillow is None or size > _LARGEST_READ or kind == "svg+xml":
         return None, kind
-    with pillow.open(path) as image:
-        image.thumbnail((_WIDTH, _WIDTH))
-        stream = io.BytesIO()
-        image.convert("RGB").save(stream, "jpeg", quality=80)
-    smaller = stream.getvalue()
-    return (smaller if len(smaller) <= room else None), "jpeg"
+    for width in _WIDTHS:
+        with pillow.open(path) as image:
+            image.thumbnail((width, width))
+            stream = io.BytesIO()
+            image.convert("RGB").save(stream, "jpeg", quality=80)
+        if stream.tell() <= room:
+            return stream.getvalue(), "jpeg"
+    return None, kind
