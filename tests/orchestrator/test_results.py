@@ -95,11 +95,13 @@ def test_made_besides(results):
 def test_saved_besides(results):
     """A dataset that is saved because its node had to run is told as a fact, too."""
     saved = DatasetSaved(
-        node="fit", dataset="notes@text", duration_s=1, metadata={"n": {"type": "int", "raw_value": 3}}
+        node="fit", dataset="notes@text", duration_s=1, data_version="v1",
+        metadata={"n": {"type": "int", "raw_value": 3}},
     )  # fmt: skip
     (told,) = event(results, saved)
 
     assert told.asset_key == dg.AssetKey("notes")
+    assert told.tags["dagster/data_version"] == "v1"
     assert told.metadata["n"] == dg.MetadataValue.int(3)
 
 
