@@ -5,7 +5,7 @@
     def train(features):
         ...
         report.metadata("model", {"trees": 200})
-        report.check("beats the mean", passed=r2 > 0, metadata={"r2": r2})
+        report.check("beats_the_mean", passed=r2 > 0, metadata={"r2": r2})
 
 What is said reaches Dagster once the dataset is saved. Under `kedro run`, in a notebook or in a
 test, where no worker of ours runs the node, nothing happens. No call ever raises: what is wrong

@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+from dagster_kedro import KedroPipesResource, KedroSubprocessClient, kedro_assets
 
 INPUT = "dagster/input_data_version"
 
@@ -112,3 +113,33 @@ def test_kept_data_keeps_what_it_was_made_of(known, folder, run_job, instance):
     assert run.success, run.errors
     assert known.value("model_input", "kedro/already_there")
     assert before == {name: value for name, value in tags.items() if "input" in name}
+
+
+def test_what_nodes_say(copy_of, open_project, run_definitions, instance, known):
+    """It is part of the materialization; a check's result is one of the asset that was saved."""
+
+    @kedro_assets(
+        project=open_project(copy_of("relay")),
+        pipelines=["speaking"],
+        check_specs=[dg.AssetCheckSpec(name, asset="spoken") for name in ("is_short", "is_sorted")],
+    )
+    def relay(context: dg.AssetExecutionContext, kedro: KedroPipesResource):
+        yield from kedro.run(context).stream()
+
+    job = dg.define_asset_job(
+        "speaking", selection=dg.AssetSelection.assets("numbers", "spoken", "murmur")
+    )
+    resource = KedroPipesResource(client=KedroSubprocessClient())
+    definitions = dg.Definitions([relay], jobs=[job], resources={"kedro": resource})
+    run = run_definitions(definitions, "speaking", instance=instance)
+    lineage = known.value("spoken", "dagster/column_lineage")
+
+    assert run.success, run.errors
+    assert {"is_short": True, "is_sorted": False} == run.checks
+    assert "third edition" == known.version("spoken")
+    assert known.value("spoken", "from a thread")
+    assert 3 == known.value("murmur", "heard")
+    assert {"total"} == lineage.deps_by_column.keys()
+    assert [dg.AssetKey("numbers")] * 2 == [
+        source.asset_key for source in lineage.deps_by_column["total"]
+    ]

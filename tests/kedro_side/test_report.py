@@ -49,8 +49,8 @@ def test_everything_that_can_be_said(speak, runner):
         }
     } == said["metadata"]["dagster/column_lineage"]
     assert [
-        ("shop/spoken", "is short", True, "ERROR", {"length": 3}),
-        ("shop/spoken", "is sorted", False, "WARN", {}),
+        ("shop/spoken", "is_short", True, "ERROR", {"length": 3}),
+        ("shop/spoken", "is_sorted", False, "WARN", {}),
     ] == [
         (each["asset_key"], each["name"], each["passed"], each["severity"], each["metadata"])
         for each in checks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -86,11 +87,15 @@ def _small_enough(path: Path, kind: str, room: int) -> tuple[bytes | None, str]:
     pillow = sys.modules.get("PIL.Image")  # Matplotlib writes its images with it
     if pillow is None or size > _LARGEST_READ or kind == "svg+xml":
         return None, kind
+    with pillow.open(path) as image:
+        whole = image.convert("RGBA")
     for width in _WIDTHS:
-        with pillow.open(path) as image:
-            image.thumbnail((width, width))
-            stream = io.BytesIO()
-            image.convert("RGB").save(stream, "jpeg", quality=80)
+        # Much quicker than `resize`, and good enough to see what is there.
+        drawing = whole.reduce(math.ceil(max(whole.size) / width))
+        page = pillow.new("RGB", drawing.size, "white")
+        page.paste(drawing, mask=drawing.getchannel("A"))
+        stream = io.BytesIO()
+        page.save(stream, "jpeg", quality=80)
         if stream.tell() <= room:
             return stream.getvalue(), "jpeg"
     return None, kind
