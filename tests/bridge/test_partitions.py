@@ -49,6 +49,13 @@ def partitions(finished):
     )
 
 
+def data_versions(finished):
+    """The versions that a run gave its materializations."""
+    events = [entry.dagster_event for entry in finished.entries if entry.dagster_event]
+    made = [event.materialization for event in events if event.is_step_materialization]
+    return {each.tags["dagster/data_version"] for each in made}
+
+
 def write(folder, name, content):
     file = folder / "data" / name
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +104,18 @@ def test_range_in_chunks(run, almanac):
     assert finished.success, finished.errors
     assert [("chunks", month) for month in MONTHS[:3]] == partitions(finished)
     assert MONTHS[:3] == files(almanac, "chunks")
+
+
+def test_the_version_of_chunks(run, almanac):
+    """It is that of the partitions that a run has written, whatever else is in the folder."""
+    first = run("chunks", tags=RANGE)
+    write(almanac, "chunks/1999-01.json", [1])
+    again = run("chunks", tags=RANGE)
+    (almanac / "data/chunks/1999-01.json").unlink()
+    one = run("chunks", partition_key="2013-01")
+
+    assert 1 == len(data_versions(first)) == len(data_versions(one))
+    assert data_versions(first) == data_versions(again) != data_versions(one)
 
 
 def test_versions_of_a_partition(run, almanac):

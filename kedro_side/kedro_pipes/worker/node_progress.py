@@ -22,6 +22,8 @@ class NodeProgress:
         self.spent_s = {"load": 0.0, "compute": 0.0, "save": 0.0}
         self.unsaved_chunks: dict[str, tuple[Any, float]] = {}
         """The last chunk of each output of a generator node, and the seconds of all of them."""
+        self.partitions: dict[str, set[str]] = {}
+        """Ids of what was saved of each PartitionedDataset."""
         self._clocks: dict[tuple[str, str | None], float] = {}
         self._busy_since_s: dict[str, float] = {}
         self._lock = threading.Lock()

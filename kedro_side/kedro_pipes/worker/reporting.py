@@ -141,17 +141,19 @@ class NodeReporter:
         """Report a saved dataset, or keep it until the last chunk of a generator node."""
         progress = self._begin(node)
         seconds = progress.leave("save", dataset_name)
-        self._report_partitions(node, dataset_name, data)
+        self._report_partitions(progress, dataset_name, data)
         if inspect.isgeneratorfunction(node.func):
             earlier_s = progress.unsaved_chunks.get(dataset_name, (None, 0.0))[1]
             progress.unsaved_chunks[dataset_name] = (data, earlier_s + seconds)
             return
         self._report_saved(progress, dataset_name, data, seconds)
 
-    def _report_partitions(self, node: Node, name: str, data: Any) -> None:
+    def _report_partitions(self, progress: NodeProgress, name: str, data: Any) -> None:
         if partitions := saved_partitions(self._dataset(name), data):
-            event = PartitionsSaved(node=node.name, dataset=name, partitions=partitions)
-            self._reports.event(event)
+            progress.partitions.setdefault(name, set()).update(partitions)
+            self._reports.event(
+                PartitionsSaved(node=progress.node.name, dataset=name, partitions=partitions)
+            )
 
     def finish(self) -> None:
         """Report what is left as finished, once the session's run has returned."""
@@ -205,7 +207,7 @@ class NodeReporter:
     def _report_finished(self, progress: NodeProgress) -> None:
         for name, (data, seconds) in progress.unsaved_chunks.items():
             # The last chunk is not the whole, so it is not described by its rows.
-            described = self._describe(name, None) if data is not None else Description()
+            described = self._describe(progress, name, None) if data is not None else Description()
             self._send_saved(progress, name, described, seconds)
         self._reports.event(
             NodeFinished(
@@ -223,13 +225,12 @@ class NodeReporter:
             self._report_checks(progress.node.name, said)
 
     def _report_saved(self, progress: NodeProgress, name: str, data: Any, seconds: float) -> None:
-        self._send_saved(progress, name, self._describe(name, data), seconds)
+        self._send_saved(progress, name, self._describe(progress, name, data), seconds)
 
-    def _describe(self, name: str, data: Any) -> Description:
-        dataset = self._dataset(name)
+    def _describe(self, progress: NodeProgress, name: str, data: Any) -> Description:
         stand_for_keys = strip_transcoding(name) in self._invocation.partitioned
-        partitions = saved_partitions(dataset, data) if stand_for_keys else None
-        return describe_saved(dataset, data, self._wanted, partitions)
+        partitions = sorted(progress.partitions.get(name, ())) if stand_for_keys else None
+        return describe_saved(self._dataset(name), data, self._wanted, partitions)
 
     def _send_saved(
         self, progress: NodeProgress, name: str, description: Description, seconds: float
@@ -261,10 +262,8 @@ class NodeReporter:
 
     def _report_checks(self, subject: str, said: Said) -> None:
         # After the materialization: Dagster takes a check for one of what is the latest then.
-        key = self._invocation.known_assets.get(subject)
-        if key is not None:
-            for result in said.checks:
-                self._reports.check(key, result)
+        for result in said.checks:
+            self._reports.check(self._invocation.known_assets.get(subject, subject), result)
 
     def _dataset(self, name: str) -> Any:
         return None if self._catalog is None else get_dataset(self._catalog, name)

@@ -52,11 +52,13 @@ class PipesReports:
         self._pipes.report_saved(asset_key, metadata, data_version)
 
     def check(self, asset_key: str, result: CheckResult) -> None:
-        """Report a check, unless it is of an asset that this worker has nothing to say of."""
-        if asset_key in self._pipes.asset_keys:
-            self._pipes.report_asset_check(
-                result.name, result.passed, result.severity, result.metadata, asset_key
-            )
+        """Report a check, if its asset is one that this run makes or checks."""
+        if asset_key not in self._pipes.asset_keys:
+            self._pipes.log.info(f"Check '{result.name}' of '{asset_key}' is not selected.")
+            return
+        self._pipes.report_asset_check(
+            result.name, result.passed, result.severity, result.metadata, asset_key
+        )
 
     def log(self, message: str, level: str) -> None:
         """Forward one log record."""

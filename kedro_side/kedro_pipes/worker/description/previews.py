@@ -72,7 +72,9 @@ def own_preview(dataset: Any) -> str | None:
 
 def table(columns: list[str], rows: Sequence[Sequence[Any]], *, more_columns: int = 0) -> str:
     """Return a Markdown table, secrets left out by the names of their columns."""
-    hidden = [is_secret_key(name) for name in columns]
+    # A number under a token's name is a count.
+    first = rows[0] if rows else [None] * len(columns)
+    hidden = [is_secret_key(name, value) for name, value in zip(columns, first, strict=False)]
     lines = [
         [_cell(name) for name in columns],
         ["---"] * len(columns),

@@ -12,7 +12,7 @@ from typing import Any
 
 MOST_COLUMNS = 500
 _EAGER = frozenset({"pandas", "polars", "pyarrow", "geopandas", "modin", "cudf"})
-_LAZY = frozenset({"pyspark", "ibis", "dask", "dask_expr", "snowflake"})
+_LAZY = frozenset({"pyspark", "ibis", "dask", "dask_expr"})
 
 
 def is_table(data: Any) -> bool:
@@ -51,13 +51,18 @@ def head(data: Any, rows: int, columns: int) -> tuple[list[str], list[list[Any]]
 
 def _is_eager(data: Any) -> bool:
     """Tell pandas, polars and pyarrow from NumPy, and from what only looks like them."""
-    return _root(data) in _EAGER and hasattr(data, "shape") and hasattr(data, "columns")
+    return _root(data) in _EAGER and _has(data, "shape") and _has(data, "columns")
 
 
 def _is_lazy(data: Any) -> bool:
     if type(data).__name__ == "LazyFrame":
         return _root(data) == "polars"
-    return _root(data) in _LAZY and hasattr(data, "columns")
+    return _root(data) in _LAZY and _has(data, "columns")
+
+
+def _has(data: Any, attribute: str) -> bool:
+    # Of the class: some libraries ask a server for the value.
+    return hasattr(type(data), attribute)
 
 
 def _root(data: Any) -> str:
