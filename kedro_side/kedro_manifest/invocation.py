@@ -22,6 +22,9 @@ CONTROL_VARIABLE = "KEDRO_PIPES_CONTROL_FD"
 GRACE_VARIABLE = "KEDRO_PIPES_GRACE_S"
 """Seconds that a worker's processes get between SIGTERM and SIGKILL."""
 
+VersionBy = Literal["auto", "modified", "content", "never"]
+"""What tells one version of saved data from another."""
+
 
 class ExpectedNode(msgspec.Struct, frozen=True, kw_only=True):
     """A node as the manifest knows it, for the worker to compare with its project."""
@@ -73,7 +76,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether metadata of saved datasets is reported."""
     previews: bool = True
     """Whether a look at their data is part of it."""
-    data_versions: Literal["auto", "modified", "content", "never"] = "auto"
+    data_versions: VersionBy = "auto"
     """What tells one version of saved data from another."""
     staged: dict[str, str] = {}
     """In-memory datasets that come from or go to another worker, and the URL of each."""

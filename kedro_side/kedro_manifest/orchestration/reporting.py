@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-VersionBy = Literal["auto", "modified", "content", "never"]
+from kedro_manifest.invocation import VersionBy
 
 
 class Reporting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

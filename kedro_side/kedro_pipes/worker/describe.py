@@ -15,10 +15,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
+from kedro_manifest.invocation import VersionBy
 
 from kedro_pipes.project.catalogs import wrapped_dataset
 from kedro_pipes.worker.description import metrics, pictures, previews, tables
-from kedro_pipes.worker.description.data_versions import VersionBy, data_version
+from kedro_pipes.worker.description.data_versions import data_version
 from kedro_pipes.worker.description.places import Place, SavedFile, place_of, table_of
 from kedro_pipes.worker.metadata_values import PipesMetadata, value
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+
+from kedro_manifest.invocation import VersionBy
 
 from kedro_pipes.worker.description.places import SavedFile
 
-VersionBy = Literal["auto", "modified", "content", "never"]
 MOST_BYTES = 64 * 2**20
 """Of all files together, up to which `auto` reads them: they are in the system's cache still."""
 _CHUNK_BYTES = 2**20
