@@ -41,6 +41,8 @@ def start_guardian() -> None:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(descriptor)
+    if descriptor == 0:
+        os.open(os.devnull, os.O_RDONLY)  # takes its number, which nothing else must get
     _die_with_parent()
 
 

@@ -64,6 +64,15 @@ class WorkerPreemptedError(WorkerExitedError):
     kind = "preempted"
 
 
+class WorkerLostError(WorkerExitedError):
+    """Nobody can say how the worker ended: its container is gone, or its engine does not answer.
+
+    Cure: see what has removed it, or whether the engine runs; retry the group.
+    """
+
+    kind = "lost"
+
+
 class WorkerTimedOutError(GroupFailedError):
     """The worker took longer than `timeout_s`, and was stopped.
 

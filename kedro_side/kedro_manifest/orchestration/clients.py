@@ -12,13 +12,22 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.orchestration.docker import (
+    ContainerResources,
+    Mount,
+    Pull,
+    Registry,
+    SharedMessages,
+    Tls,
+    Ulimit,
+)
 from kedro_manifest.orchestration.placement import Timeout
 from kedro_manifest.planning.grouping import ExplicitGroup
 
 DEFAULT_CLIENT = "default"
 """Name of the client that runs what no other one does."""
 
-_PLANNED = ("docker", "k8s", "ssh")
+_PLANNED = ("k8s", "ssh")
 
 
 class ChosenFor(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +66,52 @@ class SubprocessClient(_Client, frozen=True, kw_only=True, tag="subprocess"):
     """How messages travel: in a file of their own, or in frames on the output."""
 
 
+class DockerClient(_Client, frozen=True, kw_only=True, tag="docker"):
+    """A container for each worker."""
+
+    image: str
+    """Image of the project, with `kedro-dagster-pipes[kedro]`."""
+    engine_url: str | None = None
+    """`unix://…`, `tcp://host:2376` or `ssh://user@host`. Default: what the `docker` command of the
+    orchestrator would use."""
+    tls: Tls | None = None
+    pull: Pull = "missing"
+    """When the image is fetched."""
+    registry: Registry | None = None
+    resources: ContainerResources = ContainerResources()
+    mounts: list[Mount] = []
+    """What a container sees of the engine's machine: a local path of the catalog is not there
+    otherwise."""
+    networks: list[str] = []
+    """Networks that it is in."""
+    env: dict[str, str] = {}
+    """Environment variables of its workers."""
+    pass_env: list[str] = []
+    """Variables that are handed on from the orchestrator's environment; `*` stands for anything."""
+    user: str | None = None
+    """`uid`, `uid:gid` or a name in the image. Default: the image's."""
+    read_only: bool = False
+    """Whether the container's root file system is."""
+    ulimits: list[Ulimit] = []
+    """Limits of its processes."""
+    init: bool = True
+    """Whether an init process is the container's first: it hands signals on, and reaps."""
+    labels: dict[str, str] = {}
+    """Labels of its containers, besides those that tell run, group and attempt."""
+    python: str = "python"
+    """Interpreter, in the image."""
+    project_dir: str | None = None
+    """The project's folder, in the image. Default: the image's working directory."""
+    mount_project: bool = False
+    """Whether the project's folder of the orchestrator's machine is mounted, at the same path."""
+    grace_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    """Seconds between asking a worker to stop and killing it."""
+    shared_messages: SharedMessages | None = None
+    """Default: messages travel in frames on the output."""
+    container_kwargs: dict[str, Any] = {}
+    """Whatever else `docker.containers.create` takes, as in dagster-docker."""
+
+
 class CustomClient(_Client, frozen=True, kw_only=True, tag="custom"):
     """Any client that can be written in Python."""
 
@@ -66,7 +121,7 @@ class CustomClient(_Client, frozen=True, kw_only=True, tag="custom"):
     """Its arguments; `{env: NAME}` is handed over as `dagster.EnvVar`."""
 
 
-AnyClient = SubprocessClient | CustomClient
+AnyClient = SubprocessClient | DockerClient | CustomClient
 
 
 class Concurrency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from kedro_manifest.orchestration.docker import ContainerResources
 from kedro_manifest.orchestration.retrying import Retries, Times
 from kedro_manifest.planning.grouping import ExplicitGroup, OnCycle, Strategy
 
@@ -36,6 +37,10 @@ class GroupSettings(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fie
     `for` its nodes."""
     env: dict[str, str] = msgspec.field(default_factory=dict)
     """Environment variables of its worker, over those of the client."""
+    image: str | None = None
+    """Image of its worker's container. Default: that of the client."""
+    resources: ContainerResources = ContainerResources()
+    """What its worker's container may use, over those of the client."""
     timeout_s: Timeout | None = None
     """Seconds after which its worker is stopped and the group fails. Default: what its client says,
     else the file."""

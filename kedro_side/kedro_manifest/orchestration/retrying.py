@@ -14,6 +14,7 @@ FailureKind = Literal[
     "out_of_memory",
     "evicted",
     "preempted",
+    "lost",
     "not_started",
     "timeout",
     "channel",
@@ -42,6 +43,7 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         "exited",
         "evicted",
         "preempted",
+        "lost",
         "not_started",
         "channel",
     )

@@ -108,7 +108,16 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return first
 
 
-_WORKER_FIELDS = ("client", "env", "timeout_s", "retries", "runner", "is_async")
+_WORKER_FIELDS = (
+    "client",
+    "env",
+    "image",
+    "resources",
+    "timeout_s",
+    "retries",
+    "runner",
+    "is_async",
+)
 """What a group says of its worker, and not of its nodes."""
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.clients import DEFAULT_CLIENT
+from kedro_manifest.orchestration.docker import ContainerResources
 from kedro_manifest.orchestration.retrying import NEVER, Retries, as_retries
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
@@ -26,6 +27,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One of those under `clients`; None for the resource's own."""
     env: dict[str, str] = {}
     """Variables that the group sets besides those of its client."""
+    image: str | None = None
+    """Image of the group's own."""
+    resources: ContainerResources = ContainerResources()
+    """What the group says of its container."""
     timeout_s: float | None = None
     retries: Retries = NEVER
 
@@ -75,6 +80,8 @@ class WorkerRules:
         return WorkerSettings(
             client=client,
             env=own.env,
+            image=own.image,
+            resources=own.resources,
             timeout_s=own.timeout_s or of_client or orchestration.timeout_s,
             retries=as_retries(retries),
         )

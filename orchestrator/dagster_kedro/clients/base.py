@@ -64,6 +64,8 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
     """True when the kernel or the container engine ended it for want of memory."""
     taken: Literal["evicted", "preempted"] | None = None
     """Set when the place took its room away: it was put out for others, or lost its machine."""
+    lost: str | None = None
+    """Set when nobody can say how it ended: what has become of it, after "the worker"."""
     peak_memory_bytes: int | None = None
     """Largest resident size of the process, where it can be had."""
 

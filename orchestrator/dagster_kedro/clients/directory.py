@@ -11,8 +11,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
+import msgspec
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.orchestration.clients import AnyClient, CustomClient, SubprocessClient
+from kedro_manifest.orchestration.clients import (
+    AnyClient,
+    CustomClient,
+    DockerClient,
+    SubprocessClient,
+)
 
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
@@ -77,6 +83,28 @@ def _subprocess(_: str, entry: SubprocessClient) -> KedroClient:
     )
 
 
+def _docker(name: str, entry: DockerClient) -> KedroClient:
+    try:
+        # Wanted only where containers are: its library is an extra.
+        from dagster_kedro.clients.docker import KedroDockerClient  # noqa: PLC0415
+    except ImportError as error:
+        raise OrchestrationError.at(
+            f"clients.{name}.type",
+            f"clients of type 'docker' need a package that is not there ({error.name})",
+            "Install `kedro-dagster-pipes[docker]` beside Dagster.",
+        ) from error
+    settings = msgspec.to_builtins(entry)
+    settings = {
+        key: value for key, value in settings.items() if key in KedroDockerClient.model_fields
+    }
+    settings["resources"] = _said(settings["resources"])
+    return KedroDockerClient(**_said(settings))
+
+
+def _said(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value is not None}
+
+
 def _custom(name: str, entry: CustomClient) -> KedroClient:
     place = f"clients.{name}.factory"
     factory = load_object(entry.factory, place)
@@ -108,5 +136,6 @@ def _with_variables(value: Any) -> Any:
 
 _FACTORIES: dict[type[AnyClient], Callable[[str, Any], KedroClient]] = {
     SubprocessClient: _subprocess,
+    DockerClient: _docker,
     CustomClient: _custom,
 }

@@ -15,6 +15,7 @@ from dagster_kedro.errors import (
     NodeFailedError,
     WorkerEvictedError,
     WorkerExitedError,
+    WorkerLostError,
     WorkerOutOfMemoryError,
     WorkerPreemptedError,
     WorkerRefusedError,
@@ -58,6 +59,8 @@ def judge_worker(
     # What a node says while it is being ended from outside is no reason of its own.
     if ended.taken is not None:
         raise _TAKEN[ended.taken](describe_exit(group, ended, output))
+    if ended.lost is not None:
+        raise WorkerLostError(describe_exit(group, ended, output))
     if timed_out_s is not None:
         raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
     if isinstance(reason, NodeFailed):

@@ -108,7 +108,9 @@ def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
     peak = ""
     if ended.peak_memory_bytes is not None:
         peak = f" Its largest memory was {ended.peak_memory_bytes / 2**20:,.0f} MiB."
-    if ended.stopped:
+    if ended.lost is not None:
+        how = ended.lost
+    elif ended.stopped:
         how = "was stopped"
     elif ended.taken == "evicted":
         how = "was evicted from the place where it ran"

@@ -96,8 +96,20 @@ class Workers:
 
     def _overrides(self, settings: WorkerSettings) -> WorkerOverrides:
         """Return what goes before the client's own settings: the run's before the group's."""
-        of_run = self._run.overrides
-        return msgspec.structs.replace(of_run, env={**settings.env, **of_run.env})
+        of_run, of_group = self._run.overrides, overrides_of(settings)
+        return WorkerOverrides(
+            python=of_run.python,
+            env={**of_group.env, **of_run.env},
+            image=of_run.image or of_group.image,
+            resources={**of_group.resources, **of_run.resources},
+        )
+
+
+def overrides_of(settings: WorkerSettings) -> WorkerOverrides:
+    """Return what a group says over its client's own settings."""
+    resources = msgspec.to_builtins(settings.resources)
+    given = {name: value for name, value in resources.items() if value is not None}
+    return WorkerOverrides(env=settings.env, image=settings.image, resources=given)
 
 
 def refuse_unused(client: KedroClient, overrides: WorkerOverrides, whose: str) -> None:
@@ -144,5 +156,4 @@ def check_workers(
     for group in groups:
         settings = rules.of_group(group)
         if settings.client is not None:
-            overrides = WorkerOverrides(env=settings.env)
-            refuse_unused(made[settings.client], overrides, f"group '{group.name}'")
+            refuse_unused(made[settings.client], overrides_of(settings), f"group '{group.name}'")

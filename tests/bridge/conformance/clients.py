@@ -9,20 +9,27 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dagster_kedro import KedroClient, KedroSubprocessClient
 from dagster_kedro.clients.base import WorkerExit
+from dagster_kedro.clients.docker import STARTED_BY_LABEL, KedroDockerClient
 from dagster_kedro.clients.scripted import Script, ScriptedClient
 
 PROGRAMS = Path(__file__).parent / "programs"
 TOKEN = "CONFORMANCE_TOKEN"
 """Variable by which everything that a test's workers start can be found again."""
 GRACE_S = 1.0
+REPOSITORY = Path(__file__).parents[3]
+WORKER_IMAGE = "kedro-dagster-pipes-worker:test"
 
 
 class SubprocessUnderTest:
@@ -103,6 +110,99 @@ class SubprocessUnderTest:
             yield {"python": str(wrapper)}
 
 
+class DockerUnderTest:
+    """Containers of the engine of this machine, found by a label and by a variable.
+
+    Args:
+        name: Name among the tests' parameters.
+        messages: How messages travel.
+    """
+
+    def __init__(self, name: str, messages: str) -> None:
+        self.name = name
+        self.shares_stream = messages == "stdout"
+
+    def missing(self) -> str | None:
+        """Return why containers cannot be tried here, and how they could."""
+        try:
+            subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=30)
+        except (OSError, subprocess.SubprocessError):
+            return "no Docker engine answers `docker info`: start one, as root or in its group"
+        return None
+
+    def options(self, token: str, **options: Any) -> dict[str, Any]:
+        """Return the arguments of a client whose workers can be found by a token."""
+        env = options.pop("env", {})
+        seen = [str(PROGRAMS), *([env["MESSAGES_IN"]] if "MESSAGES_IN" in env else [])]
+        mounts = [{"source": path, "target": path} for path in seen] + options.pop("mounts", [])
+        return {
+            "image": worker_image(),
+            "mount_project": True,
+            "user": "0",  # whose the tests' folders are
+            "grace_s": GRACE_S,
+            "labels": {TOKEN: token},
+            "env": {TOKEN: token, **env},
+            "mounts": mounts,
+            **options,
+        }
+
+    def client(self, token: str, **options: Any) -> KedroClient:
+        """Return a client whose workers can be found by a token."""
+        return KedroDockerClient(**self.options(token, **options))
+
+    def client_source(self, token: str) -> str:
+        """Return the same as source text, for a definitions file."""
+        module = "__import__('dagster_kedro.clients.docker', fromlist=['_'])"
+        return f"{module}.KedroDockerClient(**{self.options(token)!r})"
+
+    def wire_client(self, row: str, token: str) -> KedroClient:  # noqa: ARG002
+        """Return a client for a row of `programs/wire.py`: it runs the program."""
+        return self.client(token)
+
+    def command(self, python: Path, program: str, *arguments: str) -> list[str]:  # noqa: ARG002
+        """Return the command that starts one of `programs` in a container."""
+        return ["python", str(PROGRAMS / program), *arguments]
+
+    def kill_worker(self, token: str) -> None:
+        """Kill the worker behind the orchestrator's back."""
+        for container in docker("ps", "-q", "--filter", f"label={TOKEN}={token}").split():
+            docker("kill", container)
+
+    def orchestrator(self, token: str) -> int:
+        """Return the process of the Dagster step that has started the worker, as its label says."""
+        (container,) = docker("ps", "-q", "--filter", f"label={TOKEN}={token}").split()
+        shown = f'{{{{index .Config.Labels "{STARTED_BY_LABEL}"}}}}'
+        return int(docker("inspect", "--format", shown, container).rpartition(":")[2])
+
+    def leftovers(self, token: str, within_s: float = 5.0) -> list[str]:
+        """Return what still runs of the workers, after some patience."""
+        deadline = time.monotonic() + within_s
+        while True:
+            left = docker("ps", "--filter", f"label={TOKEN}={token}", "--format", "{{.Names}}")
+            found = [*left.split(), *(f"{pid}: {command_of(pid)}" for pid in processes_with(token))]
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.1)
+
+    def light_worker(self, python: Path, folder: Path) -> dict[str, Any]:  # noqa: ARG002
+        """Return client options that start `programs/light_worker.py` instead of our worker."""
+        wrapper = folder / "light-worker"
+        wrapper.write_text(f"#!/bin/sh\nexec python {PROGRAMS / 'light_worker.py'}\n")
+        wrapper.chmod(0o755)
+        here = str(folder)
+        return {"python": str(wrapper), "mounts": [{"source": here, "target": here}]}
+
+    @contextmanager
+    def little_memory(
+        self,
+        python: Path,
+        limit_bytes: int,
+        folder: Path,  # noqa: ARG002
+    ) -> Iterator[dict[str, Any]]:
+        """Yield client options that give its workers no more memory than this."""
+        yield {"resources": {"memory": str(limit_bytes)}}
+
+
 class ScriptedUnderTest:
     """Plays the wire rows without any process; rows that need a process are not for it."""
 
@@ -125,8 +225,38 @@ class ScriptedUnderTest:
 CLIENTS = [
     SubprocessUnderTest("subprocess-file", "file"),
     SubprocessUnderTest("subprocess-stdout", "stdout"),
+    DockerUnderTest("docker-stdout", "stdout"),
     ScriptedUnderTest(),
 ]
+
+
+def docker(*arguments: str) -> str:
+    """Run the `docker` command; return what it prints."""
+    return subprocess.run(
+        ["docker", *arguments], check=True, capture_output=True, text=True, timeout=60
+    ).stdout.strip()
+
+
+@cache
+def worker_image() -> str:
+    """Build the image of docker/worker.Dockerfile with this checkout's package; return its name."""
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = [sys.executable, "-m", "build", "--wheel", "--outdir", f"{folder}/wheels"]
+        subprocess.run([*wheel, str(REPOSITORY)], check=True, capture_output=True)
+        requirements = "kedro~=1.7.0\nkedro-datasets[json-jsondataset,pickle-pickledataset]~=9.6\n"
+        Path(folder, "requirements.txt").write_text(requirements)
+        dockerfile = str(REPOSITORY / "docker/worker.Dockerfile")
+        options = ["--network", "host", "--quiet", "--tag", WORKER_IMAGE]
+        built = subprocess.run(
+            ["docker", "build", *options, "--file", dockerfile, folder],
+            env={**os.environ, "DOCKER_BUILDKIT": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if built.returncode:
+        raise RuntimeError(f"The worker's image cannot be built: {built.stdout}{built.stderr}")
+    return WORKER_IMAGE
 
 
 def script_of_row(row: str) -> Script:

@@ -112,6 +112,9 @@ def make_bridge(kedro_python, copy_of, open_project, run_definitions, tmp_path):
     """Make a bridge for a client."""
 
     def make(adapter):
+        missing = adapter.missing() if hasattr(adapter, "missing") else None
+        if missing:
+            pytest.skip(missing)
         return Bridge(
             adapter,
             kedro_python=kedro_python,

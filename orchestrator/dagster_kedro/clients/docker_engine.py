@@ -1,0 +1,380 @@
+"""A Docker Engine, near or far: images, containers, their output. The one module that knows docker.
+
+Its errors become ours here, so that nobody else has to know what the library raises. Knows no
+workers, messages or groups.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import tarfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import IO, Any, Literal
+
+import docker
+import docker.errors
+import docker.tls
+import docker.types
+import docker.utils.socket
+import msgspec
+import requests.exceptions
+
+from dagster_kedro.errors import WorkerNotStartedError
+
+PullPolicy = Literal["missing", "always", "never"]
+CONTEXT_FOLDER = "/run/kedro-pipes"
+_ANSWER_S = 30
+_UNREACHABLE = (requests.exceptions.ConnectionError, requests.exceptions.ReadTimeout)
+
+
+class EngineUnreachableError(Exception):
+    """The engine does not answer: it is down, starting anew, or out of reach."""
+
+
+class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine says of a container."""
+
+    running: bool
+    exit_code: int
+    out_of_memory: bool
+    error: str
+    """What kept it from starting; empty for nothing."""
+
+
+class Registry(msgspec.Struct, frozen=True, kw_only=True):
+    """Where images are pulled from with a name and a password."""
+
+    url: str
+    username: str
+    password: str
+
+
+class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Paths of the files with which an engine is reached over TLS."""
+
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+class DockerEngine:
+    """One engine.
+
+    Args:
+        url: Such as `unix:///var/run/docker.sock`, `tcp://host:2376` or `ssh://user@host`; None for
+            what the variables and contexts of the `docker` command say.
+        tls: Files for a `tcp` address with TLS.
+
+    Raises:
+        WorkerNotStartedError: There is no engine, or it does not let us in.
+    """
+
+    def __init__(self, url: str | None = None, tls: TlsFiles | None = None) -> None:
+        where = f"'{url}'" if url else "the engine of this machine"
+        try:
+            self._docker = _connect(url, tls)
+        except (docker.errors.DockerException, *_UNREACHABLE, OSError) as error:
+            raise WorkerNotStartedError(
+                f"Cannot reach {where} for containers: {_short(error)}. See that Docker runs and "
+                "that this process may use it, or set `engine_url`."
+            ) from error
+        self._api = self._docker.api
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._docker.close()
+
+    def ensure_image(self, image: str, policy: PullPolicy, registry: Registry | None) -> None:
+        """See that an image is there, pulling it if the policy says so.
+
+        Raises:
+            WorkerNotStartedError: It is not, and cannot be pulled.
+        """
+        there = self._has_image(image)
+        if policy == "never" and not there:
+            raise WorkerNotStartedError(
+                f"Cannot start a container of '{image}': the engine has no such image, and "
+                "`pull: never` forbids to fetch it. Build it there, or set `pull: missing`."
+            )
+        if policy == "never" or (policy == "missing" and there):
+            return
+        credentials = (
+            {"username": registry.username, "password": registry.password} if registry else None
+        )
+        repository, tag = docker.utils.parse_repository_tag(image)
+        try:
+            self._docker.images.pull(repository, tag=tag or "latest", auth_config=credentials)
+        except (docker.errors.APIError, *_UNREACHABLE) as error:
+            raise WorkerNotStartedError(
+                f"Cannot pull image '{image}': {_short(error)}. Check its name and tag, that the "
+                "engine reaches the registry, and the credentials (`registry`)."
+            ) from error
+
+    def create(self, image: str, name: str, labels: Mapping[str, str], **options: Any) -> str:
+        """Create a container; one of the same name and labels, left behind, makes room for it.
+
+        Returns:
+            Its id.
+
+        Raises:
+            WorkerNotStartedError: The engine refuses, with its reason.
+        """
+        options = {"detach": True, "name": name, "labels": dict(labels), **options}
+        try:
+            try:
+                return str(self._docker.containers.create(image, **options).id)
+            except docker.errors.APIError as error:
+                if error.status_code != requests.codes.conflict or not self._remove_ours(
+                    name, labels
+                ):
+                    raise
+            return str(self._docker.containers.create(image, **options).id)
+        except (docker.errors.DockerException, TypeError, ValueError, *_UNREACHABLE) as error:
+            raise WorkerNotStartedError(
+                f"Cannot create container '{name}' of image '{image}': {_short(error)}. Mend the "
+                "client's settings, or what they name."
+            ) from error
+
+    def connect_network(self, container: str, network: str) -> None:
+        """Let a container that has not been started into one more network.
+
+        Raises:
+            WorkerNotStartedError: It is not there.
+        """
+        try:
+            self._api.connect_container_to_network(container, network)
+        except (docker.errors.APIError, *_UNREACHABLE) as error:
+            raise WorkerNotStartedError(
+                f"Cannot connect a container to network '{network}': {_short(error)}. Create it, or "
+                "take it out of `networks`."
+            ) from error
+
+    def put_file(self, container: str, name: str, content: bytes) -> str:
+        """Write a file, readable for everyone, where the container has `CONTEXT_FOLDER`.
+
+        Returns:
+            Its path in the container.
+        """
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o444
+            tar.addfile(entry, io.BytesIO(content))
+        try:
+            self._api.put_archive(container, CONTEXT_FOLDER, archive.getvalue())
+        except (docker.errors.APIError, *_UNREACHABLE) as error:
+            raise WorkerNotStartedError(
+                f"Cannot hand over what the worker is to do: {_short(error)}. See that the engine "
+                "has room for a volume."
+            ) from error
+        return f"{CONTEXT_FOLDER}/{name}"
+
+    def attach(self, container: str) -> ContainerStreams:
+        """Return the standard streams of a container that has not been started yet.
+
+        Raises:
+            WorkerNotStartedError: The engine does not give them.
+        """
+        wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        try:
+            connection = self._api.attach_socket(container, params=wanted)
+        except (docker.errors.APIError, *_UNREACHABLE) as error:
+            raise WorkerNotStartedError(
+                f"Cannot read what a container writes: {_short(error)}. See the engine's log."
+            ) from error
+        _wait_for_ever(connection)
+        return ContainerStreams(connection)
+
+    def start(self, container: str) -> None:
+        """Start a container.
+
+        Raises:
+            WorkerNotStartedError: Its program is not there, or whatever the engine says.
+        """
+        try:
+            self._api.start(container)
+        except (docker.errors.APIError, *_UNREACHABLE) as error:
+            raise WorkerNotStartedError(
+                f"Cannot start the worker's container: {_short(error)}. See that the image has what "
+                "`python` or `entrypoint` name, and that what is mounted is there."
+            ) from error
+
+    def inspect(self, container: str) -> ContainerState | None:
+        """Return the state of a container; None if it is not there any more.
+
+        Raises:
+            EngineUnreachableError: The engine does not answer.
+        """
+        try:
+            state = self._api.inspect_container(container)["State"]
+        except docker.errors.NotFound:
+            return None
+        except (docker.errors.APIError, *_UNREACHABLE) as error:
+            raise EngineUnreachableError(_short(error)) from error
+        return ContainerState(
+            running=state["Running"] or state["Status"] in ("created", "restarting"),
+            exit_code=state["ExitCode"],
+            out_of_memory=state["OOMKilled"],
+            error=state["Error"],
+        )
+
+    def signal(self, container: str, name: str) -> None:
+        """Send a signal to a container; nothing happens if it does not run."""
+        with suppress(docker.errors.APIError, *_UNREACHABLE):
+            self._api.kill(container, name)
+
+    def remove(self, container: str) -> None:
+        """Remove a container with its own volumes, running or not; it may be gone already."""
+        with suppress(docker.errors.APIError, *_UNREACHABLE):
+            self._api.remove_container(container, v=True, force=True)
+
+    def labelled(self, label: str) -> list[str]:
+        """Return the ids of all containers that carry a label, `key=value`."""
+        found = self._api.containers(all=True, quiet=True, filters={"label": label})
+        return [each["Id"] for each in found]
+
+    def _has_image(self, image: str) -> bool:
+        try:
+            self._docker.images.get(image)
+        except docker.errors.ImageNotFound:
+            return False
+        except (docker.errors.DockerException, *_UNREACHABLE) as error:
+            raise WorkerNotStartedError(
+                f"Cannot look for image '{image}': {_short(error)}. Check its name."
+            ) from error
+        return True
+
+    def _remove_ours(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Remove the container that has a name already, if it was made for the same thing."""
+        try:
+            theirs = self._api.inspect_container(name)["Config"]["Labels"] or {}
+        except docker.errors.NotFound:
+            return True
+        if any(theirs.get(key) != value for key, value in labels.items()):
+            return False
+        self.remove(name)
+        return True
+
+
+class ContainerStreams:
+    """A container's streams over one connection, whose end closes its standard input.
+
+    Args:
+        connection: What the engine has handed over.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.stdout, self.stderr = _Stream(), _Stream()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing more will come."""
+        return not self._thread.is_alive()
+
+    def say_all_is_well(self) -> None:
+        """Tell whoever reads the standard input that its end is meant to be."""
+        with suppress(OSError, ValueError):
+            getattr(self._connection, "_sock", self._connection).send(b".")
+
+    def close(self) -> None:
+        """End the connection."""
+        raw = getattr(self._connection, "_sock", self._connection)
+        with suppress(OSError, ValueError):
+            raw.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError, ValueError):
+            self._connection.close()
+
+    def _read(self) -> None:
+        try:
+            for number, data in docker.utils.socket.frames_iter(self._connection, tty=False):
+                stream = self.stderr if number == docker.utils.socket.STDERR else self.stdout
+                stream.put(data)
+        except (OSError, ValueError, docker.utils.socket.SocketError):
+            pass  # a connection that breaks is an end as well; what is missing is noticed
+        finally:
+            self.stdout.put(b"")
+            self.stderr.put(b"")
+
+
+class _Stream(io.RawIOBase):
+    """Bytes that another thread brings, to be read as from a pipe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chunks: SimpleQueue[bytes] = SimpleQueue()
+
+    def put(self, data: bytes) -> None:
+        self._chunks.put(data)
+
+    def read(self, _size: int = -1) -> bytes:
+        """Return the next bytes, whatever their number; none at the end."""
+        return self._chunks.get()
+
+
+def as_file(stream: _Stream) -> IO[bytes]:
+    """Return a stream as what reads a process's output takes."""
+    return stream  # type: ignore[return-value]
+
+
+Mount = Any
+"""What `create` takes as one of its `mounts`."""
+
+
+def make_mount(kind: str, source: str | None, target: str, *, read_only: bool = False) -> Mount:
+    """Return a mount: of a path (`bind`), a volume, or memory (`tmpfs`)."""
+    return docker.types.Mount(target, source, type=kind, read_only=read_only)
+
+
+def make_ulimit(name: str, soft: int, hard: int) -> Any:
+    """Return a limit of `setrlimit`."""
+    return docker.types.Ulimit(name=name, soft=soft, hard=hard)
+
+
+def gpu_requests(gpus: str | int | list[str] | None) -> list[Any]:
+    """Return what asks for GPUs: all of them, some number, or those of some ids."""
+    if gpus is None:
+        return []
+    which: dict[str, Any] = (
+        {"device_ids": gpus}
+        if isinstance(gpus, list)
+        else {"count": -1 if gpus == "all" else int(gpus)}
+    )
+    return [docker.types.DeviceRequest(capabilities=[["gpu"]], **which)]
+
+
+def bytes_of(size: str | None) -> int | None:
+    """Return a size such as `2g` in bytes."""
+    return None if size is None else int(docker.utils.parse_bytes(size))
+
+
+def _connect(url: str | None, tls: TlsFiles | None) -> docker.DockerClient:
+    # An own `ssh` honours the user's keys and settings; the library's would need another package.
+    if url is None:
+        return docker.from_env(timeout=_ANSWER_S, use_ssh_client=True)
+    config: Any = False
+    if tls is not None:
+        pair = (tls.client_cert, tls.client_key) if tls.client_cert and tls.client_key else None
+        config = docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca_cert, verify=True)
+    return docker.DockerClient(
+        base_url=url, tls=config, timeout=_ANSWER_S, use_ssh_client=url.startswith("ssh://")
+    )
+
+
+def _wait_for_ever(connection: Any) -> None:
+    """A node may be silent for hours: the answer's time limit is not for its output."""
+    for each in (connection, getattr(connection, "_sock", None)):
+        with suppress(AttributeError, OSError):
+            each.settimeout(None)  # type: ignore[union-attr]
+
+
+def _short(error: Exception) -> str:
+    """Return what an engine or a connection says, without the way that it came."""
+    said = getattr(error, "explanation", None) or str(error)
+    return str(said).strip().rstrip(".")
