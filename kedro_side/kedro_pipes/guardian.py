@@ -43,6 +43,7 @@ def start_guardian() -> None:
     os.close(descriptor)
     if descriptor == 0:
         os.open(os.devnull, os.O_RDONLY)  # takes its number, which nothing else must get
+        os.set_inheritable(0, True)  # noqa: FBT003
     _die_with_parent()
 
 
@@ -77,7 +78,8 @@ def end_group(group: int, grace_s: float) -> None:
 
 def _close_all_but(descriptor: int) -> None:
     """Let go of the worker's streams, or who reads them would wait for us."""
-    os.closerange(0, descriptor)
+    if descriptor > 0:  # of an empty range, Python makes every descriptor there is
+        os.closerange(0, descriptor)
     os.closerange(descriptor + 1, 1024)
 
 

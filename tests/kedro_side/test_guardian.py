@@ -72,3 +72,21 @@ def test_nothing_outlives_the_orchestrator(orchestrator, guardian):
     process.wait()
 
     assert wait_until(lambda: not living()), living()
+
+
+def test_the_standard_input_can_be_the_control_pipe():
+    """In a container there is no other: its end ends the program, which itself cannot read it."""
+    program = "import sys; print(repr(sys.stdin.read()), flush=True); import time; time.sleep(60)"
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "kedro_pipes.guardian", sys.executable, "-c", program],
+        env={**os.environ, "KEDRO_PIPES_CONTROL_FD": "0", "KEDRO_PIPES_GRACE_S": "0.2"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    said = worker.stdout.readline()
+    runs = worker.poll() is None
+    worker.stdin.close()
+
+    assert (b"''\n", True) == (said, runs)
+    assert -signal.SIGTERM == worker.wait(timeout=10)

@@ -123,7 +123,7 @@ class DockerEngine:
         Raises:
             WorkerNotStartedError: The engine refuses, with its reason.
         """
-        options = {"detach": True, "name": name, "labels": dict(labels), **options}
+        options = {"name": name, "labels": dict(labels), **options}
         try:
             try:
                 return str(self._docker.containers.create(image, **options).id)
