@@ -16,7 +16,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-keys bench conformance-table reference screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-keys bench conformance-table reference screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,7 +68,7 @@ test-dagster: environments
 	$(DAGSTER)/python -m pytest tests/orchestrator -m 'not dask and ($(WHICH))' $(PYTEST_FLAGS)
 
 test-bridge: environments
-	$(DAGSTER)/python -m pytest tests/bridge -m '$(WHICH)' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/bridge -m 'not docker and ($(WHICH))' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
 test-slow: environments ## Run the tests that `make test` leaves out because they take long
 	@$(MAKE) test-kedro test-bridge WHICH=slow
@@ -91,6 +91,9 @@ test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment 
 	@test -x .venv/dask/bin/python || $(PYTHON) -m venv .venv/dask
 	@.venv/dask/bin/python -m pip install $(PIP_FLAGS) -e '.[dagster,dask,dev]'
 	@touch $@
+
+test-docker: environments ## Test workers in containers; needs a Docker engine
+	$(DAGSTER)/python -m pytest tests/bridge/conformance -m docker --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
 test-keys: environments ## Drop each key of dagster.yml, and see that the test of its effect fails
 	@$(DAGSTER)/python tools/drop_each_key.py

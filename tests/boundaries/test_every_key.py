@@ -23,6 +23,7 @@ from kedro_manifest.orchestration.shapes import (
 TESTS = Path(__file__).parents[1]
 ASSETS = "orchestrator/test_asset_settings.py::"
 CLIENTS = "orchestrator/test_clients.py::"
+DOCKER = "orchestrator/test_docker_client.py::"
 GROUPS = "orchestrator/test_grouping.py::"
 JOBS = "orchestrator/test_jobs.py::"
 KINDS = "orchestrator/test_executors.py::"
@@ -100,7 +101,23 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{CLIENTS}test_a_process_that_dagster_yml_describes": "type:subprocess python env "
         "pass_env grace_s messages",
         f"{CLIENTS}test_clients_by_name": "type:custom factory options",
+        f"{DOCKER}test_every_setting_reaches_the_client": "type:docker image engine_url pull "
+        "mounts ulimits networks user read_only init labels project_dir mount_project container_kwargs",
     },
+    "clients.*.tls": {
+        f"{DOCKER}test_every_setting_reaches_the_client": "ca_cert client_cert client_key"
+    },
+    "clients.*.registry": {
+        f"{DOCKER}test_every_setting_reaches_the_client": "url username_env password_env"
+    },
+    "clients.*.resources": {
+        f"{DOCKER}test_every_setting_reaches_the_client": "cpus memory shm_size gpus"
+    },
+    "clients.*.mounts": {
+        f"{DOCKER}test_every_setting_reaches_the_client": "target source type read_only"
+    },
+    "clients.*.ulimits": {f"{DOCKER}test_every_setting_reaches_the_client": "name soft hard"},
+    "clients.*.shared_messages": {f"{DOCKER}test_every_setting_reaches_the_client": "source here"},
     "clients.*.for": {f"{CLIENTS}test_whom_a_client_is_for": "nodes tags namespaces pipelines"},
     "concurrency": {
         f"{CLIENTS}test_max_concurrent": "max_concurrent",
@@ -155,10 +172,12 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{GROUPS}test_groups": "nodes tags namespaces pipelines",
         f"{CLIENTS}test_clients_by_name": "client",
         f"{CLIENTS}test_variables_of_the_group_and_of_the_run": "env",
+        f"{CLIENTS}test_containers_of_a_group": "image",
         f"{RETRIES}test_timeout": "timeout_s",
         "bridge/test_group_retries.py::test_the_rest_of_a_group": "retries",
         f"{WORKERS}test_runner_of_a_group": "runner is_async",
     },
+    "groups.*.resources": {f"{CLIENTS}test_containers_of_a_group": "cpus memory shm_size gpus"},
     "groups.*.retries": {
         f"{RETRIES}test_where_retries_are_said": "max_retries delay_s backoff jitter on"
     },

@@ -256,6 +256,23 @@ def test_variables_of_the_group_and_of_the_run(run):
     assert {"/opt/python"} == {each.python for each in overrides.values()}
 
 
+def test_containers_of_a_group(run):
+    """A group has an image and limits of its own; a run goes before it, key by key."""
+    own = {"cpus": 2.0, "memory": "8g", "shm_size": "1g", "gpus": "all"}
+    groups = {"fit": {"nodes": ["fit"], "image": "gpu:1", "resources": own}}
+    launches = run(groups=groups)
+    of_run = run({"worker": {"image": "run:1", "resources": {"memory": "16g"}}}, groups=groups)
+
+    assert ("gpu:1", own) == of_worker(launches["fit"])
+    assert (None, {}) == of_worker(launches["load"])
+    assert ("run:1", {**own, "memory": "16g"}) == of_worker(of_run["fit"])
+
+
+def of_worker(launched):
+    overrides = launched[1].overrides
+    return overrides.image, overrides.resources
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [

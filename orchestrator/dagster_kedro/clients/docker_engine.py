@@ -15,7 +15,6 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any, Literal
 
-import docker
 import docker.errors
 import docker.tls
 import docker.types
@@ -23,6 +22,7 @@ import docker.utils.socket
 import msgspec
 import requests.exceptions
 
+import docker
 from dagster_kedro.errors import WorkerNotStartedError
 
 PullPolicy = Literal["missing", "always", "never"]
@@ -200,7 +200,7 @@ class DockerEngine:
         except (docker.errors.APIError, *_UNREACHABLE) as error:
             raise WorkerNotStartedError(
                 f"Cannot start the worker's container: {_short(error)}. See that the image has what "
-                "`python` or `entrypoint` name, and that what is mounted is there."
+                "`python` names, and that its networks and what is mounted are there."
             ) from error
 
     def inspect(self, container: str) -> ContainerState | None:

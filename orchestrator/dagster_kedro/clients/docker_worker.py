@@ -26,6 +26,7 @@ _LOOK_EVERY_S = 2.0
 _LAST_WORDS_S = 5.0
 _KILL_WAIT_S = 10.0
 _POLL_S = 0.05
+_REMOVAL_S = 0.3
 _SIGNAL_CODES = range(129, 128 + 65)
 """Exit codes by which an init process, like a shell, says that a signal ended its child."""
 
@@ -132,9 +133,10 @@ class ContainerWorker:
             return self._lost(f"is out of reach: the Docker engine does not answer ({error})")
         self._silent_since = None
         if state is None:
-            return self._lost("lost its container, which somebody has removed,")
+            return self._removed()
         if not state.running:
-            return self._describe(state)
+            ended = self._describe(state)
+            return self._removed() if ended.signal == signal.SIGKILL and self._is_gone() else ended
         if self._streams.ended:
             # The last bytes may be here before the engine has noticed the end.
             self._ended_at = self._ended_at or now
@@ -142,6 +144,19 @@ class ContainerWorker:
                 self._engine.signal(self._container, "SIGKILL")
                 return self._lost("could not be heard any more: the connection to its output broke")
         return None
+
+    def _is_gone(self) -> bool:
+        """Tell whether a container that was killed is being removed, which kills it first."""
+        if self._stopped:
+            return False
+        time.sleep(_REMOVAL_S)
+        try:
+            return self._engine.inspect(self._container) is None
+        except EngineUnreachableError:
+            return False
+
+    def _removed(self) -> WorkerExit:
+        return self._lost("lost its container, which somebody has removed,")
 
     def _lost(self, how: str) -> WorkerExit:
         return WorkerExit(stopped=self._stopped, lost=None if self._stopped else how)

@@ -195,7 +195,7 @@ class DockerUnderTest:
     @contextmanager
     def little_memory(
         self,
-        python: Path,
+        python: Path,  # noqa: ARG002
         limit_bytes: int,
         folder: Path,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
