@@ -157,6 +157,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{ASSETS}test_deadlines": "deadline_cron lower_bound_s timezone",
     },
     "assets.*.automation": {f"{ASSETS}test_conditions": "on_cron timezone"},
+    "code_references": {"orchestrator/test_translator.py::test_code_in_a_repository": "url"},
     "observation": {
         f"{OBSERVATION}test_what_is_observed": "datasets",
         f"{OBSERVATION}test_versions_by_content": "version_by",

@@ -126,6 +126,13 @@ def test_partitions_of_what_is_not_there():
     assert "Did you mean 'y'?" == found.cure
 
 
+def test_a_repository_that_leads_nowhere():
+    """An address without the file in it is an error."""
+    (lost,) = findings(code_references={"url": "https://example.com"})
+
+    assert ("error", "dagster.yml: code_references.url") == (lost.severity, lost.place)
+
+
 def test_a_limit_on_a_tag_that_no_node_has():
     """Nothing would be limited, so that it is said."""
     nodes = [node("a", ["raw"], ["x"], tags=["gpu"]), CLEAN[1]]

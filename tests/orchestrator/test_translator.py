@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 from dagster_kedro import DagsterKedroTranslator, build_kedro_asset_specs
-from kedro_manifest.errors import DuplicateNameError
+from kedro_manifest.errors import DuplicateNameError, OrchestrationError
 from kedro_manifest.model import Dataset, Parameter, SourceLocation
 
 
@@ -169,6 +169,59 @@ def test_code_references(specs, node, tmp_path):
     (reference,) = spec.metadata["dagster/code_references"].code_references
     assert reference.file_path == str(tmp_path / "src/shop/nodes.py")
     assert reference.line_number == 12
+
+
+IN_GITHUB = {"url": "https://github.com/acme/shop/blob/main/{path}#L{line}"}
+
+
+@pytest.mark.parametrize(("under_dev", "others"), [("", 0), ("1", 1)])
+def test_code_in_a_repository(project, node, monkeypatch, under_dev, others):
+    """Dagster links to it there; to files as well where somebody runs `dagster dev`."""
+    source = SourceLocation(path="src/shop/new nodes.py", line=12)
+    made = project(
+        node("make", [], ["table"], source=source),
+        orchestration={"code_references": IN_GITHUB},
+    )
+    assert made.manifest  # read before, or it would be exported
+    monkeypatch.setenv("DAGSTER_IS_DEV_CLI", under_dev)
+    (spec,) = build_kedro_asset_specs(made)
+
+    first, *rest = spec.metadata["dagster/code_references"].code_references
+    assert "https://github.com/acme/shop/blob/main/src/shop/new%20nodes.py#L12" == first.url
+    assert "shop.nodes:make" == first.label
+    assert others == len(rest)
+
+
+@pytest.mark.parametrize("url", ["github.com/{path}", "https://github.com", "https://a/{path}{l}"])
+def test_a_repository_that_leads_nowhere(specs, node, url):
+    """An address without the file, or with other placeholders, is refused."""
+    with pytest.raises(OrchestrationError, match=r"code_references\.url: '.*' is no address"):
+        specs(node("make", [], ["table"]), orchestration={"code_references": {"url": url}})
+
+
+def test_what_the_asset_page_tells_of_a_node(specs, node):
+    """Its name, tags and docstring, the dataset's layer and what the catalog says of either."""
+    described = Dataset(
+        name="table",
+        type="pandas.CSVDataset",
+        kind="file",
+        layer="primary",
+        metadata={"description": "One row for each order."},
+    )
+    raw = Dataset(
+        name="raw", type="pandas.CSVDataset", kind="file", metadata={"description": "As it came."}
+    )
+    found = specs(
+        node("make", ["raw"], ["table"], tags=["nightly"], doc="Join the orders."),
+        datasets=[described, raw],
+    )
+    table = found["table"]
+
+    assert ("make", "primary") == (table.metadata["kedro/node"], table.metadata["kedro/layer"])
+    assert ["nightly"] == table.metadata["kedro/tags"]
+    assert "nightly" in table.tags
+    assert "One row for each order.\n\nJoin the orders." in table.description
+    assert "As it came." in found["raw"].description
 
 
 def parameter(name, value):

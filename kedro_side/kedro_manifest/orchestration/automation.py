@@ -1,4 +1,4 @@
-"""`sensors`, `assets` and `observation`: what happens by itself, and how assets look."""
+"""`sensors`, `assets`, `code_references` and `observation`: what happens by itself, and how assets look."""
 
 from __future__ import annotations
 
@@ -110,6 +110,15 @@ class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     automation: str | OnCron | None = None
     """When Dagster makes it by itself: `eager`, `on_missing`, `{on_cron: <cron>}`, or
     `module:name` of a condition. See `automation_sensor`."""
+
+
+class CodeReferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`code_references:` where people read the source of the nodes."""
+
+    url: str
+    """Address of a node's function in a source repository: `{path}` stands for its file in the
+    project, `{line}` for its first line:
+    `https://github.com/acme/flights/blob/main/{path}#L{line}`."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,13 @@ import msgspec
 
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.model import Manifest
-from kedro_manifest.orchestration.automation import AnySensor, AssetSettings, Observation, Status
+from kedro_manifest.orchestration.automation import (
+    AnySensor,
+    AssetSettings,
+    CodeReferences,
+    Observation,
+    Status,
+)
 from kedro_manifest.orchestration.clients import AnyClient, Concurrency, refuse_planned_types
 from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
@@ -58,6 +64,7 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     assets: dict[str, AssetSettings] = {}
     automation_sensor: Status = "stopped"
     """Whether the sensor that acts on `assets.*.automation` runs from the start."""
+    code_references: CodeReferences | None = None
     observation: Observation = Observation()
     reporting: Reporting = Reporting()
     grouping: Grouping = Grouping()

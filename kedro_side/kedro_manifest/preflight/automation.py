@@ -17,6 +17,7 @@ from kedro_manifest.preflight.entries import ORCHESTRATION_FILE, refused
 from kedro_manifest.settings.assets import (
     CONDITIONS,
     check_asset_settings,
+    check_code_references,
     settings_for,
     unmatched_patterns,
 )
@@ -33,6 +34,7 @@ def check_automation(graph: PipelineGraph) -> Iterator[Finding]:
         return  # A finding of its own.
     yield from refused(lambda: check_asset_settings(orchestration.assets))
     yield from _check_catalog(graph)
+    yield from refused(lambda: check_code_references(orchestration.code_references))
     yield from refused(lambda: check_sensors(orchestration, graph))
     yield from refused(lambda: choose_observed(orchestration.observation, graph))
     yield from _check_patterns(graph, orchestration)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kedro_manifest import names
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.orchestration.automation import AssetSettings, Freshness, OnCron
+from kedro_manifest.orchestration.automation import AssetSettings, CodeReferences, Freshness, OnCron
 from kedro_manifest.patterns import matching_names, matching_patterns
 
 CONDITIONS = ("eager", "on_missing")
@@ -59,7 +59,7 @@ def place_of(assets: Mapping[str, AssetSettings], name: str, field: str) -> str:
     return f"assets.{saying[-1]}.{field}" if saying else "assets"
 
 
-def unmatched_patterns(assets: Mapping[str, AssetSettings], known: Iterable[str]) -> list[str]:
+def unmatched_patterns(assets: Mapping[str, object], known: Iterable[str]) -> list[str]:
     """Return the patterns that no asset matches."""
     known = list(known)
     return [pattern for pattern in assets if not matching_names(known, pattern)]
@@ -74,6 +74,24 @@ def check_asset_settings(assets: Mapping[str, AssetSettings]) -> None:
     for pattern, settings in assets.items():
         for field, problem, hint in problems_of(settings):
             raise OrchestrationError.at(f"assets.{pattern}.{field}", problem, hint)
+
+
+def check_code_references(references: CodeReferences | None) -> None:
+    """Refuse an address that leads nowhere, or to the same place for every node.
+
+    Raises:
+        OrchestrationError: It is no web address, or has other placeholders than there are.
+    """
+    if references is None:
+        return
+    unknown = set(_PLACEHOLDER.findall(references.url)) - {"path", "line"}
+    web = references.url.startswith(("https://", "http://"))
+    if unknown or not web or "{path}" not in references.url:
+        raise OrchestrationError.at(
+            "code_references.url",
+            f"'{references.url}' is no address of a file",
+            "Write `https://…` with `{path}` in it, and `{line}` where the line goes.",
+        )
 
 
 def fill_group_name(template: str, namespace: str | None, pipeline: str | None) -> str | None:

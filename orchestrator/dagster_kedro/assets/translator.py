@@ -6,22 +6,25 @@ Pure: from the manifest's records to an `AssetSpec`. Knows neither files nor pro
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 import msgspec
 from kedro_manifest import names
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.model import Dataset, Manifest, Node, Parameter
-from kedro_manifest.orchestration.automation import AssetSettings
+from kedro_manifest.orchestration.automation import AssetSettings, CodeReferences
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph, outputs_of
 from kedro_manifest.settings.assets import (
     MOST_KINDS,
     check_asset_settings,
+    check_code_references,
     fill_group_name,
     place_of,
     settings_for,
@@ -33,8 +36,11 @@ from dagster_kedro.assets.look import automation_condition, freshness_policy
 DEFAULT_PIPELINE = "__default__"
 _DESCRIBED_DOC_LENGTH = 4000
 
+_UNDER_DEV = "DAGSTER_IS_DEV_CLI"
+
 # Code references are marked as beta in Dagster: nothing that a user of ours could act on.
-warnings.filterwarnings("ignore", r"Class `(LocalFileCodeReference|CodeReferencesMetadataValue)`")
+_BETA = "LocalFileCodeReference|UrlCodeReference|CodeReferencesMetadataValue"
+warnings.filterwarnings("ignore", rf"Class `({_BETA})`")
 
 
 class KedroAsset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,6 +58,8 @@ class KedroAsset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key_prefix: list[str] = []
     """Of the project, before the parts of the name."""
     project_dir: Path | None = None
+    source_url: str | None = None
+    """Of the node's function in a source repository, where `dagster.yml` says how to find it."""
     is_memory: bool = False
     """True for data that no other process can load."""
     settings: AssetSettings = AssetSettings()
@@ -130,8 +138,10 @@ def kedro_assets_of(
 ) -> Iterator[KedroAsset]:
     """Yield every asset of a manifest: produced datasets and bare nodes first, then free inputs."""
     pipelines = _pipelines_by_node(manifest)
-    settings = orchestration_of(manifest).assets
+    orchestration = orchestration_of(manifest)
+    settings, said = orchestration.assets, orchestration.code_references
     check_asset_settings(settings)
+    check_code_references(said)
     for node_name in graph.order:
         node = graph.nodes[node_name]
         for name in outputs_of(node) or [node.name]:
@@ -143,6 +153,7 @@ def kedro_assets_of(
                 pipelines=pipelines.get(node.name, []),
                 project_dir=project_dir,
                 key_prefix=key_prefix or [],
+                source_url=_source_url(said, node),
                 is_memory=bool(node.outputs) and graph.is_memory(name),
                 settings=settings_for(settings, name, _in_catalog(graph, name, node)),
             )
@@ -161,6 +172,13 @@ def kedro_assets_of(
 def _in_catalog(graph: PipelineGraph, name: str, node: Node | None = None) -> AssetSettings:
     is_node = node is not None and not node.outputs
     return settings_in_catalog(None if is_node else graph.datasets.get(name))
+
+
+def _source_url(said: CodeReferences | None, node: Node) -> str | None:
+    if said is None or node.source is None:
+        return None
+    url = said.url.replace("{path}", quote(node.source.path))
+    return url.replace("{line}", str(node.source.line))
 
 
 def _pipelines_by_node(manifest: Manifest) -> dict[str, list[str]]:
@@ -272,7 +290,7 @@ def _metadata(asset: KedroAsset) -> dict[str, Any]:
             metadata["kedro/namespace"] = asset.node.namespace
         if asset.node.tags:
             metadata["kedro/tags"] = asset.node.tags
-        metadata |= _code_references(asset.node, asset.project_dir)
+        metadata |= _code_references(asset, asset.node)
     if not asset.is_node:
         metadata["kedro/dataset"] = asset.name
         if asset.is_memory:
@@ -295,13 +313,23 @@ def _dataset_metadata(dataset: Dataset) -> dict[str, Any]:
     return metadata
 
 
-def _code_references(node: Node, project_dir: Path | None) -> dict[str, Any]:
-    if node.source is None or project_dir is None:
+def _code_references(asset: KedroAsset, node: Node) -> dict[str, Any]:
+    """Say where the function is: in the repository, and on the machine of who develops it.
+
+    A deployed code location has the files elsewhere, if at all, and nobody could open them.
+    """
+    if node.source is None:
         return {}
-    reference = dg.LocalFileCodeReference(
-        file_path=str(project_dir / node.source.path),
-        line_number=node.source.line,
-        label=node.function,
-    )
-    value = dg.CodeReferencesMetadataValue(code_references=[reference])
-    return {"dagster/code_references": value}
+    references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = []
+    if asset.source_url is not None:
+        references.append(dg.UrlCodeReference(url=asset.source_url, label=node.function))
+    if asset.project_dir is not None and (asset.source_url is None or os.getenv(_UNDER_DEV)):
+        file = str(asset.project_dir / node.source.path)
+        references.append(
+            dg.LocalFileCodeReference(
+                file_path=file, line_number=node.source.line, label=node.function
+            )
+        )
+    if not references:
+        return {}
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}
