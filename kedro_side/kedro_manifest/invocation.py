@@ -37,6 +37,23 @@ class ExpectedNode(msgspec.Struct, frozen=True, kw_only=True):
     source_hash: str | None = None
 
 
+class DatasetCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset check of something that a worker's nodes load or save, or of a node."""
+
+    name: str
+    kind: Literal["validator", "not_empty", "reported"]
+    """By the catalog's validator, by the length of what was saved, or by the node's own code."""
+    dataset: str
+    """With its transcoding, save of what node code reports; or the node."""
+    asset_key: str
+    """Escaped."""
+    blocking: bool = False
+    """Whether nothing that reads the dataset may run after the check has failed as an error."""
+    severity: Literal["ERROR", "WARN"] = "ERROR"
+    on_save: bool = True
+    """False of a validator that Kedro calls on loading only."""
+
+
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """One group of nodes, to be run by one worker under one Kedro run id."""
 
@@ -78,6 +95,12 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a look at their data is part of it."""
     data_versions: VersionBy = "auto"
     """What tells one version of saved data from another."""
+    checks: list[DatasetCheck] = []
+    """Those of all that the nodes load or save."""
+    check_stored: bool = False
+    """Only load what is stored and check it; nothing is run then."""
+    validated: list[str] = []
+    """Datasets that another worker of the run has validated on saving, transcoding kept."""
     staged: dict[str, str] = {}
     """In-memory datasets that come from or go to another worker, and the URL of each."""
     staging_backend: str = "pickle"

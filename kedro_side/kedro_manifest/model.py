@@ -53,6 +53,15 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """SHA-256 of the function's source text; None where there is none to read."""
 
 
+class Validator(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the catalog's `validator:` says of a dataset, its options apart (Kedro 1.6 or newer)."""
+
+    class_path: str
+    on: list[Literal["load", "save"]]
+    severity: Literal["error", "warn"] = "error"
+    skip_load_after_save: bool = False
+
+
 class Dataset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One dataset that some node reads or writes, under its full (transcoded) name."""
 
@@ -72,6 +81,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     metadata: dict[str, Any] = {}
     credentials: str | None = None
     """Name of the entry in `credentials.yml`, never its content."""
+    validator: Validator | None = None
+    """None where the catalog names none, or one that is not enabled."""
     unpicklable: str | None = None
     """Of what is in memory: why the store's backend can hardly pickle it, told of the node that
     writes it, such as `returns a lambda`. None where nothing speaks against it."""

@@ -19,6 +19,7 @@ from parse import Parser  # type: ignore[import-untyped]
 from parse import compile as compile_pattern
 
 from kedro_pipes.project.redaction import public_json, redact_uri
+from kedro_pipes.project.validators import allowed_validator, describe_validator
 
 MEMORY_TYPE = "MemoryDataset"
 _ALLOWED_KEYS = ("type", "filepath", "path", "versioned", "overwrite", "metadata", "layer")
@@ -84,6 +85,7 @@ class CatalogEntries:
             pattern=pattern,
             layer=_layer(entry, metadata),
             metadata=metadata,
+            validator=describe_validator(name, entry.get("validator")),
             credentials=entry.get(_CREDENTIALS_NAME) or _inner(entry).get(_CREDENTIALS_NAME),
         )
 
@@ -127,6 +129,8 @@ def _allowed(entry: Any) -> Any:
     if not isinstance(entry, Mapping):
         return entry
     allowed = {key: entry[key] for key in _ALLOWED_KEYS if key in entry}
+    if "validator" in entry:
+        allowed["validator"] = allowed_validator(entry["validator"])
     if isinstance(entry.get("credentials"), str):
         allowed[_CREDENTIALS_NAME] = entry["credentials"]
     if "dataset" in entry:

@@ -7,19 +7,33 @@ saved: a materialization that was reported before would be false if saving faile
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from dagster_pipes import PipesContext
 
 from kedro_pipes.worker.metadata_values import PipesMetadata, said_of_changed, values_of
 
 
+class NoticeCheck(Protocol):
+    """Takes a check: escaped key of its asset, name, severity, result."""
+
+    def __call__(self, asset_key: str, name: str, severity: str, *, passed: bool) -> None:
+        """Take it."""
+
+
+def _pass_over(asset_key: str, name: str, severity: str, *, passed: bool) -> None:
+    """Do nothing."""
+
+
 class WorkerPipesContext(PipesContext):
     """A Pipes context for the worker and for the nodes that it runs."""
 
     _kept: dict[str, tuple[PipesMetadata, str | None]]
+    notice_check: NoticeCheck
+    """Is told of each check that a node reports through this context."""
 
     def __init__(self, *arguments: Any) -> None:
+        self.notice_check = _pass_over
         self._kept = {}
         super().__init__(*arguments)
 
@@ -51,6 +65,16 @@ class WorkerPipesContext(PipesContext):
         super().report_asset_check(
             check_name, bool(passed), severity, self._clean(metadata or {}), asset_key
         )
+        known = set(self.asset_keys)
+        key = next(iter(known)) if asset_key is None else asset_key
+        self.notice_check(key, check_name, severity, passed=bool(passed))
+
+    def report_check(
+        self, asset_key: str, name: str, severity: str, metadata: PipesMetadata, *, passed: bool
+    ) -> None:
+        """Report a check of an asset that this worker need not be there for."""
+        params = {"check_name": name, "passed": passed, "metadata": metadata, "severity": severity}
+        self._write_message("report_asset_check", {"asset_key": asset_key, **params})
 
     def report_saved(
         self, asset_key: str, metadata: PipesMetadata, data_version: str | None = None

@@ -32,17 +32,18 @@ from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
 from kedro_pipes.project.catalogs import get_dataset
+from kedro_pipes.worker.checks import BlockedByCheckError, DatasetChecks, ReportsChecks
 from kedro_pipes.worker.describe import Description, Wanted, describe_saved, saved_partitions
 from kedro_pipes.worker.metadata_values import PipesMetadata, value
 from kedro_pipes.worker.node_progress import NodeProgress
-from kedro_pipes.worker.statements import CheckResult, Said, Statements
+from kedro_pipes.worker.statements import Said, Statements
 
 VERSION = "kedro/version"
 
 _NODE_OF_THREAD: ContextVar[str | None] = ContextVar("kedro_pipes_node", default=None)
 
 
-class Reports(Protocol):
+class Reports(ReportsChecks, Protocol):
     """Where reports go: Dagster Pipes, or a terminal when a worker is run by hand."""
 
     def event(self, event: Event) -> None:
@@ -53,9 +54,6 @@ class Reports(Protocol):
     ) -> None:
         """Report that a selected asset is saved; the key is escaped as Pipes wants it."""
 
-    def check(self, asset_key: str, result: CheckResult) -> None:
-        """Report what a check of an asset has found."""
-
 
 class NodeReporter:
     """Kedro hooks that report nodes and datasets as they come and go.
@@ -63,9 +61,10 @@ class NodeReporter:
     Hooks fire in threads where the runner has several, or loads and saves in them.
     """
 
-    def __init__(self, invocation: Invocation, reports: Reports) -> None:
+    def __init__(self, invocation: Invocation, reports: Reports, checks: DatasetChecks) -> None:
         self._invocation = invocation
         self._reports = reports
+        self._checks = checks
         self._one_by_one = invocation.runner == "sequential"
         self._catalog: Any = None
         self._begun: dict[str, NodeProgress] = {}
@@ -110,7 +109,8 @@ class NodeReporter:
 
     @hook_impl(tryfirst=True)
     def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
-        """Start the clock."""
+        """Start the clock, unless a check keeps the node from running."""
+        self._checks.admit(node)
         self._begin(node).enter("load", dataset_name)
 
     @hook_impl(tryfirst=True)
@@ -120,6 +120,7 @@ class NodeReporter:
         if not _is_parameter(dataset_name):
             event = DatasetLoaded(node=node.name, dataset=dataset_name, duration_s=seconds)
             self._reports.event(event)
+            self._checks.loaded(dataset_name)
 
     @hook_impl(trylast=True)
     def before_node_run(self, node: Node) -> None:
@@ -142,6 +143,7 @@ class NodeReporter:
         progress = self._begin(node)
         seconds = progress.leave("save", dataset_name)
         self._report_partitions(progress, dataset_name, data)
+        self._checks.written(dataset_name, data)
         if inspect.isgeneratorfunction(node.func):
             earlier_s = progress.unsaved_chunks.get(dataset_name, (None, 0.0))[1]
             progress.unsaved_chunks[dataset_name] = (data, earlier_s + seconds)
@@ -162,6 +164,8 @@ class NodeReporter:
 
     def fail(self, error: BaseException) -> None:
         """Report which node failed, and while doing what; of several, the run's reason last."""
+        if isinstance(error, BlockedByCheckError) and self._one_by_one:
+            self.finish()  # The node that is not run comes after what is begun.
         failed = [
             (progress, self._errors.get(name, error))
             for name, progress in self._begun.items()
@@ -192,6 +196,7 @@ class NodeReporter:
         if len(in_hand) > 1:  # saved at the same time: the error quotes its dataset
             quoted = [name for name in in_hand if str(self._dataset(name)) in str(error)]
             in_hand = quoted if len(quoted) == 1 else in_hand
+        self._checks.failed(in_hand, error)
         self._reports.event(
             NodeFailed(
                 node=progress.node.name,
@@ -258,12 +263,15 @@ class NodeReporter:
         if asset_key is not None:
             metadata = {**described, **self._node_metadata(progress)}
             self._reports.materialization(asset_key, metadata, data_version)
+        # Dagster takes a check for one of what is the latest then.
         self._report_checks(strip_transcoding(name), said)
+        self._checks.saved(name)
 
     def _report_checks(self, subject: str, said: Said) -> None:
-        # After the materialization: Dagster takes a check for one of what is the latest then.
+        key = self._invocation.known_assets.get(subject, subject)
         for result in said.checks:
-            self._reports.check(self._invocation.known_assets.get(subject, subject), result)
+            self._checks.notice(key, result.name, result.severity, passed=result.passed)
+            self._reports.check(key, result)
 
     def _dataset(self, name: str) -> Any:
         return None if self._catalog is None else get_dataset(self._catalog, name)

@@ -23,16 +23,24 @@ from kedro_manifest.events import DatasetsFound, Event, WorkerStarted, encode_ev
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes import report
+from kedro_pipes.worker.checks import DatasetChecks
 from kedro_pipes.worker.drift import refuse_drift
 from kedro_pipes.worker.logs import ForwardingHandler
 from kedro_pipes.worker.metadata_values import PipesMetadata
 from kedro_pipes.worker.pinning import PinnedEntriesHook
-from kedro_pipes.worker.pipes_context import WorkerPipesContext
+from kedro_pipes.worker.pipes_context import NoticeCheck, WorkerPipesContext
 from kedro_pipes.worker.reporting import NodeReporter, Reports
 from kedro_pipes.worker.runners import make_runner
-from kedro_pipes.worker.sessions import configure, existing_outputs, load_nodes, run_session
+from kedro_pipes.worker.sessions import (
+    configure,
+    existing_outputs,
+    load_nodes,
+    open_catalog,
+    run_session,
+)
 from kedro_pipes.worker.staging import StagingHook, remove_staged
 from kedro_pipes.worker.statements import CheckResult, Statements
+from kedro_pipes.worker.stored_checks import check_stored
 
 
 class PipesReports:
@@ -52,13 +60,14 @@ class PipesReports:
         self._pipes.report_saved(asset_key, metadata, data_version)
 
     def check(self, asset_key: str, result: CheckResult) -> None:
-        """Report a check, if its asset is one that this run makes or checks."""
-        if asset_key not in self._pipes.asset_keys:
-            self._pipes.log.info(f"Check '{result.name}' of '{asset_key}' is not selected.")
-            return
-        self._pipes.report_asset_check(
-            result.name, result.passed, result.severity, result.metadata, asset_key
+        """Report a check, be it of an asset that nobody has selected."""
+        self._pipes.report_check(
+            asset_key, result.name, result.severity, result.metadata, passed=result.passed
         )
+
+    def watch_checks(self, notice: NoticeCheck) -> None:
+        """Let somebody know of checks that nodes report through Pipes themselves."""
+        self._pipes.notice_check = notice
 
     def log(self, message: str, level: str) -> None:
         """Forward one log record."""
@@ -87,6 +96,9 @@ class PrintedReports:
         """Print a check with its bare metadata values."""
         record = msgspec.structs.asdict(result) | {"metadata": _bare(result.metadata)}
         self._print({"event": "Check", "asset_key": asset_key, **record})
+
+    def watch_checks(self, notice: NoticeCheck) -> None:
+        """Do nothing: by hand, there are no Pipes for a node to report through."""
 
     def log(self, message: str, level: str) -> None:
         """Print nothing: by hand, the project's own handlers write to the terminal."""
@@ -123,6 +135,12 @@ def run_invocation(
     )
     for url in invocation.remove_staged:
         remove_staged(url, project_path)
+    if invocation.check_stored:
+        configure(project_path, invocation.package_name)
+        with open_catalog(project_path, invocation) as catalog:
+            for check, result in check_stored(catalog, invocation.checks):
+                reports.check(check.asset_key, result)
+        return
     if not invocation.nodes:
         return
     if invocation.find_only:
@@ -131,11 +149,14 @@ def run_invocation(
         partitions = {name: ids for name, ids in found.items() if ids}
         reports.event(DatasetsFound(datasets=sorted(found), partitions=partitions))
         return
-    reporter = NodeReporter(invocation, reports)
+    checks = DatasetChecks(invocation, reports)
+    reports.watch_checks(checks.notice)
+    reporter = NodeReporter(invocation, reports, checks)
     hooks = [
         reporter,
         PinnedEntriesHook(invocation.load_versions),
         StagingHook(invocation, project_path),
+        checks,
     ]
     configure(project_path, invocation.package_name)
     with _forwarded_logs(invocation, reports, reporter), _connected(reporter.statements):

@@ -7,6 +7,8 @@ Kedro from 1.4 on has a `KedroServiceSession` that takes the run id; before that
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -85,18 +87,23 @@ def existing_outputs(project_path: Path, invocation: Invocation) -> dict[str, li
     Each with its partitions, if it is a PartitionedDataset.
     """
     outputs = {name for node in load_nodes(invocation).nodes.values() for name in node.outputs}
-    session = _open_session(project_path, invocation)
-    with session:
-        catalog = (
-            session.load_context().catalog
-            if KedroServiceSession is None
-            else session.load_context(invocation.runtime_params or None).catalog
-        )
+    with open_catalog(project_path, invocation) as catalog:
         return {
             strip_transcoding(name): _existing_partitions(catalog, name)
             for name in sorted(outputs)
             if catalog.exists(name)
         }
+
+
+@contextmanager
+def open_catalog(project_path: Path, invocation: Invocation) -> Iterator[Any]:
+    """Open a session for its catalog, in which nothing is run."""
+    session = _open_session(project_path, invocation)
+    with session:
+        if KedroServiceSession is None:
+            yield session.load_context().catalog
+        else:
+            yield session.load_context(invocation.runtime_params or None).catalog
 
 
 def _existing_partitions(catalog: Any, name: str) -> list[str]:

@@ -108,7 +108,10 @@ class StagingHook:
             place = absolute_url(url, self._project_path)
             dataset = StagedDataset(name, place, self._invocation.staging_backend)
             if hasattr(catalog, "__setitem__"):
+                specs = getattr(catalog, "_validator_specs", {})  # Kedro 1.6 or newer
+                kept = {name: specs[name]} if name in specs else {}
                 catalog[name] = dataset
+                specs.update(kept)  # Another dataset is of another validator, to Kedro.
             else:  # Kedro before 1.0
                 catalog.add(name, dataset, replace=True)
 

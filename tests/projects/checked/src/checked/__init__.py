@@ -1,0 +1,1 @@
+"""A project whose datasets are validated by the catalog, and checked by Dagster."""
