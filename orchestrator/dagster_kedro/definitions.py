@@ -21,10 +21,15 @@ from kedro_manifest.planning.grouping import GroupPolicy
 from kedro_manifest.planning.plan import plan_groups
 
 from dagster_kedro.assets.index import AssetIndex
-from dagster_kedro.assets.multi_assets import default_op_name, kedro_multi_asset
+from dagster_kedro.assets.multi_assets import (
+    default_op_name,
+    kedro_input_checks,
+    kedro_multi_asset,
+)
 from dagster_kedro.assets.node_selection import NodeSelection, Selected
 from dagster_kedro.assets.op_settings import KedroOpSpec
 from dagster_kedro.assets.translator import DagsterKedroTranslator
+from dagster_kedro.automation.freshness import FreshnessChecks
 from dagster_kedro.automation.observation import InputObservation
 from dagster_kedro.automation.sensors import automation_sensors, build_sensors
 from dagster_kedro.clients.base import KedroClient
@@ -140,6 +145,7 @@ class _ProjectDefinitions:
         inputs = self._index.external_specs(self._nodes) if external else []
         part = list(self._selection.words())
         observation = InputObservation(self._index, self._orchestration.observation, inputs, part)
+        freshness = FreshnessChecks(self._index, self._orchestration, [*specs, *inputs], part)
         observing = {job.name for job in observation.jobs}
         for name, job in jobs.by_name.items():
             if job.name in observing:
@@ -150,11 +156,13 @@ class _ProjectDefinitions:
                 )
         return dg.Definitions(
             assets=[*self._assets(), *observation.assets()],
+            asset_checks=[*freshness.definitions, *self._input_checks(inputs, part)],
             jobs=[*jobs.by_name.values(), *observation.jobs],
             schedules=[*jobs.schedules, *observation.schedules()],
             sensors=[
                 *build_sensors(self._index, self._orchestration, jobs.by_name),
                 *automation_sensors(self._index, self._orchestration, [*specs, *inputs], part),
+                *freshness.sensors(),
             ],
             loggers=jobs.loggers or None,
             resources={self._resource_key: resource},
@@ -200,6 +208,25 @@ class _ProjectDefinitions:
     def _nodes_of(self, keys: list[dg.AssetKey]) -> set[str]:
         made_by = (self._index.by_key[key].node for key in keys)
         return {node.name for node in made_by if node is not None}
+
+    def _input_checks(
+        self, inputs: Sequence[dg.AssetSpec], part: Sequence[str]
+    ) -> Iterator[dg.AssetChecksDefinition]:
+        """Make the checks of free inputs, which no op makes that they could be part of."""
+        key, package = self._resource_key, self._index.manifest.project.package_name
+        name = self._index.name_for(package, *part, "input_checks")
+        make = kedro_input_checks(
+            self._index, [spec.key for spec in inputs], name, required_resource_keys={key}
+        )
+        if make is None:
+            return
+
+        @make
+        def check_free_inputs(context: dg.AssetCheckExecutionContext) -> Iterator[Any]:
+            resource: KedroPipesResource = getattr(context.resources, key)
+            yield from resource.run(dg.AssetExecutionContext(context.op_execution_context)).stream()
+
+        yield check_free_inputs
 
     def _running(self, name: str, nodes: set[str]) -> dg.AssetsDefinition:
         key, execute = self._resource_key, self._step.execute

@@ -137,7 +137,7 @@ class BlockingCheckFailedError(GroupFailedError):
     Cure: in the data; what was saved before the check stays materialized.
     """
 
-    kind = None
+    kind = "check"
 
 
 class PartitionError(KedroPipesError):

@@ -22,6 +22,7 @@ from kedro_manifest.orchestration.shapes import (
 
 TESTS = Path(__file__).parents[1]
 ASSETS = "orchestrator/test_asset_settings.py::"
+CHECKS = "orchestrator/test_checks.py::"
 CLIENTS = "orchestrator/test_clients.py::"
 DOCKER = "orchestrator/test_docker_client.py::"
 GROUPS = "orchestrator/test_grouping.py::"
@@ -63,6 +64,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{RETRIES}test_not_started": "retries",
         f"{RETRIES}test_timeout": "timeout_s",
         f"{ASSETS}test_sensor_of_conditions": "automation_sensor",
+        f"{CHECKS}test_freshness_sensor": "freshness_sensor",
         f"{WORKERS}test_what_the_file_says_of_all_workers": "on_drift",
         "kedro_side/test_orchestration_file.py::test_old_options_of_kedro_dagster_are_told": "dev",
     },
@@ -157,6 +159,14 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{ASSETS}test_deadlines": "deadline_cron lower_bound_s timezone",
     },
     "assets.*.automation": {f"{ASSETS}test_conditions": "on_cron timezone"},
+    "checks.*": {
+        f"{CHECKS}test_not_empty": "not_empty",
+        f"{CHECKS}test_reported": "reported",
+    },
+    "checks.*.fresh": {
+        f"{CHECKS}test_fresh": "within_s deadline_cron timezone on_failure",
+    },
+    "checks.*.reported.*": {f"{CHECKS}test_reported": "blocking description"},
     "code_references": {"orchestrator/test_translator.py::test_code_in_a_repository": "url"},
     "observation": {
         f"{OBSERVATION}test_what_is_observed": "datasets",

@@ -126,10 +126,14 @@ def test_partitions_of_what_is_not_there():
     assert "Did you mean 'y'?" == found.cure
 
 
-def test_a_repository_that_leads_nowhere():
-    """An address without the file in it is an error."""
+def test_checks_of_what_is_not_there():
+    """A pattern that matches nothing is told, and what Dagster would refuse is an error."""
+    (told,) = findings(checks={"yy": {"not_empty": True}})
+    (refused,) = findings(checks={"y": {"reported": ["is short"]}})
     (lost,) = findings(code_references={"url": "https://example.com"})
 
+    assert ("warning", "dagster.yml: checks.yy") == (told.severity, told.place)
+    assert ("error", "dagster.yml: checks.y.reported") == (refused.severity, refused.place)
     assert ("error", "dagster.yml: code_references.url") == (lost.severity, lost.place)
 
 

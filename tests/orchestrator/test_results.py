@@ -151,11 +151,59 @@ def test_a_check_that_was_never_reported(checks):
         checks.judge(WELL, [], [])
 
 
-def test_a_check_that_was_not_selected(checks):
-    """A check that nobody selected is logged: Dagster would refuse its result."""
-    (line,) = report_check(checks, "other")
+def test_a_check_that_nobody_declared(checks):
+    """A check that Dagster does not know is no result, but is told with what it found."""
+    line, fact = report_check(checks, "other", passed=False)
 
-    assert "'other'" in line.message
+    assert line.level == "warning"
+    assert "Check 'other' of 'europe/model' failed." in line.message
+    assert "reported: [other]" in line.message
+    assert (fact.check_name, fact.passed, fact.blocking) == ("other", False, False)
+
+
+def test_a_known_check_that_was_not_selected():
+    """What Kedro validates besides is told as a fact, and stops what is downstream if it blocks."""
+    results = GroupResults(
+        Expected(
+            name="group 'fit'",
+            assets={},
+            known_checks={ROWS: True},
+            partitions_checked={ROWS: ["a", "b"]},
+        )
+    )
+    facts = report_check(results, "rows", passed=False)
+
+    assert [("rows", "a"), ("rows", "b")] == [(each.check_name, each.partition) for each in facts]
+    with pytest.raises(BlockingCheckFailedError, match="check 'rows' of 'europe/model' failed"):
+        results.judge(WELL, [], [])
+
+
+def test_a_node_that_validation_has_stopped(checks):
+    """A node that failed because of a blocking check fails as that, its traceback quoted."""
+    report_check(checks, "rows", passed=False)
+    event(
+        checks,
+        NodeFailed(
+            node="fit", phase="save", dataset="model", error_type="DataValidationError",
+            message="no rows", traceback="Traceback: …",
+        ),
+    )  # fmt: skip
+
+    with pytest.raises(
+        BlockingCheckFailedError, match=r"'rows' of 'europe/model' failed\.\n\nNode 'fi"
+    ):
+        checks.judge(WorkerExit(code=1), [], [])
+
+
+def test_a_node_that_was_not_begun(checks):
+    """A worker that stops before what reads a wrong dataset says which node was left out."""
+    report_check(checks, "rows", passed=False)
+    name = "BlockedByCheckError"
+    message = f"kedro_pipes.worker.checks.{name}: Node 'use' is not run: …\n"
+    take(checks, "closed", exception={"name": name, "message": message, "stack": []})
+
+    with pytest.raises(BlockingCheckFailedError, match=r"failed\.\n\nNode 'use' is not run"):
+        checks.judge(WorkerExit(code=1), [], [])
 
 
 @pytest.mark.parametrize(

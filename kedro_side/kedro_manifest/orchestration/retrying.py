@@ -18,9 +18,10 @@ FailureKind = Literal[
     "not_started",
     "timeout",
     "channel",
+    "check",
 ]
-"""In what way a group failed. A failed blocking check and a worker that refuses its invocation
-are of no kind, because another try would pass the one by and change nothing of the other."""
+"""In what way a group failed; `check` is a failed blocking check, after which nothing else counts. A
+worker that refuses its invocation is of no kind, because another try would change nothing."""
 
 Times = Annotated[int, msgspec.Meta(ge=0)]
 """How often, after the first time."""

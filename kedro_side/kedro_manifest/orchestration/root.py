@@ -15,6 +15,7 @@ from kedro_manifest.orchestration.automation import (
     Observation,
     Status,
 )
+from kedro_manifest.orchestration.checks import CheckSettings
 from kedro_manifest.orchestration.clients import AnyClient, Concurrency, refuse_planned_types
 from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
@@ -64,6 +65,10 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     assets: dict[str, AssetSettings] = {}
     automation_sensor: Status = "stopped"
     """Whether the sensor that acts on `assets.*.automation` runs from the start."""
+    checks: dict[str, CheckSettings] = {}
+    freshness_sensor: Status = "stopped"
+    """Whether the sensor that runs the checks of `checks.*.fresh` when one may have failed is on from
+    the start."""
     code_references: CodeReferences | None = None
     observation: Observation = Observation()
     reporting: Reporting = Reporting()

@@ -22,6 +22,7 @@ from kedro_manifest.settings.assets import (
     unmatched_patterns,
 )
 from kedro_manifest.settings.catalog_metadata import CATALOG, settings_in_catalog
+from kedro_manifest.settings.checks import check_check_settings
 from kedro_manifest.settings.free_inputs import choose_observed
 from kedro_manifest.settings.sensors import check_sensors
 
@@ -34,6 +35,7 @@ def check_automation(graph: PipelineGraph) -> Iterator[Finding]:
         return  # A finding of its own.
     yield from refused(lambda: check_asset_settings(orchestration.assets))
     yield from _check_catalog(graph)
+    yield from refused(lambda: check_check_settings(orchestration.checks))
     yield from refused(lambda: check_code_references(orchestration.code_references))
     yield from refused(lambda: check_sensors(orchestration, graph))
     yield from refused(lambda: choose_observed(orchestration.observation, graph))
@@ -55,6 +57,10 @@ def _check_patterns(graph: PipelineGraph, orchestration: Orchestration) -> Itera
     unmatched = [
         (f"assets.{pattern}", pattern, assets)
         for pattern in unmatched_patterns(orchestration.assets, assets)
+    ]
+    unmatched += [
+        (f"checks.{pattern}", pattern, assets)
+        for pattern in unmatched_patterns(orchestration.checks, assets)
     ]
     unmatched += [
         ("observation.datasets", pattern, inputs)

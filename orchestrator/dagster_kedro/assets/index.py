@@ -17,6 +17,7 @@ from kedro_manifest.names import dagster_name
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of
 
+from dagster_kedro.assets.checks import project_checks
 from dagster_kedro.assets.partitions import Partitioned, Partitioning, partition_mapping
 from dagster_kedro.assets.translator import DagsterKedroTranslator, KedroAsset, kedro_assets_of
 from dagster_kedro.project import KedroProject
@@ -39,7 +40,7 @@ class AssetIndex:
 
     Raises:
         DuplicateNameError: The translator gave two assets one key.
-        OrchestrationError: An entry of `partitions` cannot be used.
+        OrchestrationError: An entry of `partitions` or `checks` cannot be used.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class AssetIndex:
         } | linked
         self.key_of_node = {asset.name: key for key, asset in self.by_key.items() if asset.is_node}
         self.specs = {key: self._with_deps(spec) for key, spec in specs.items()}
+        self.checks = project_checks(self.manifest, self.by_key)
+        """What workers report, besides what a user of `@kedro_assets` declares."""
         self.partition_ids = self._partitioning.partition_ids()
         """How the partitions of each PartitionedDataset stand for keys, where they do."""
 
@@ -124,6 +127,15 @@ class AssetIndex:
             self.specs[key]
             for key, asset in self.by_key.items()
             if asset.node is not None and asset.node.name in nodes
+        ]
+
+    def check_specs(self, keys: Iterable[dg.AssetKey]) -> list[dg.AssetCheckSpec]:
+        """Return the specs of the checks of some assets, in topological order."""
+        wanted = set(keys)
+        return [
+            check.spec(self.specs[key.asset_key].partitions_def)
+            for key, check in self.checks.items()
+            if key.asset_key in wanted
         ]
 
     def external_specs(self, nodes: set[str]) -> list[dg.AssetSpec]:

@@ -161,6 +161,7 @@ def kedro_multi_asset(
     nodes: AbstractSet[str],
     name: str,
     op_tags: dict[str, Any] | None = None,
+    check_specs: Iterable[dg.AssetCheckSpec] | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Make one multi-asset of what some nodes write; a step of it finds the index by its tag."""
@@ -170,13 +171,32 @@ def kedro_multi_asset(
         # One op has one policy: a run for its whole range only where all of it can take one.
         each_its_own = [each for each in entries if each.settings.backfill == "multi_run"]
         options["backfill_policy"] = (each_its_own or entries)[0].backfill_policy
+    # What the user declares comes before what the project says of itself.
+    checks = {spec.key: spec for spec in index.check_specs(spec.key for spec in specs)}
+    checks.update({spec.key: spec for spec in check_specs or ()})
     return dg.multi_asset(
         name=name,
         specs=specs,
+        check_specs=list(checks.values()) or None,
         can_subset=True,
         op_tags={**(op_tags or {}), INDEX_TAG: register_index(name, index)},
         **options,
     )
+
+
+def kedro_input_checks(
+    index: AssetIndex, keys: Iterable[dg.AssetKey], name: str, **options: Any
+) -> Callable[[Callable[..., Any]], dg.AssetChecksDefinition] | None:
+    """Make an op of the checks of some free inputs, each of which can run by itself.
+
+    Returns:
+        A decorator; None if there are no such checks.
+    """
+    specs = index.check_specs(keys)
+    if not specs:
+        return None
+    tags = {INDEX_TAG: register_index(name, index)}
+    return dg.multi_asset_check(name=name, specs=specs, can_subset=True, op_tags=tags, **options)
 
 
 def _specs(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> Iterator[dg.AssetSpec]:

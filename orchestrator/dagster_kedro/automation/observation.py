@@ -93,7 +93,8 @@ class InputObservation:
         return [
             dg.define_asset_job(
                 self._index.name_for(*self._part, JOB),
-                selection=dg.AssetSelection.assets(*self._inputs),
+                # Looking at files takes no worker, checking their content does.
+                selection=dg.AssetSelection.assets(*self._inputs).without_checks(),
                 description=f"Look at {len(self._inputs)} free inputs, and report their versions.",
             )
         ]

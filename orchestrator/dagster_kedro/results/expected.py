@@ -21,6 +21,12 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """What each selected asset is, for people: `dataset 'model'`."""
     checks: dict[dg.AssetCheckKey, bool] = {}
     """Each selected check, and whether it blocks what is downstream."""
+    known_checks: Mapping[dg.AssetCheckKey, bool] = {}
+    """Checks that may be reported besides, and whether each blocks."""
+    partitions_checked: Mapping[dg.AssetCheckKey, Sequence[str | None]] = {}
+    """Partitions that a result of each check is of; None, as where nothing is said, is the whole."""
+    tries_checks_again: bool = False
+    """Whether another attempt will be made if a blocking check fails."""
     besides: dict[str, dg.AssetKey] = {}
     """Datasets that are saved though nobody waits for them, because their node has to run."""
     besides_of: Mapping[dg.AssetKey, Sequence[str | None]] = {}

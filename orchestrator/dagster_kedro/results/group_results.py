@@ -6,7 +6,7 @@ every selected output was reported saved. Everything else raises with the reason
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -26,6 +26,7 @@ from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.errors import (
     BlockingCheckFailedError,
     CheckNotReportedError,
+    NodeFailedError,
     OutputNotSavedError,
     PartitionsNotSavedError,
 )
@@ -34,7 +35,12 @@ from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.metadata import metadata_from_pipes
 from dagster_kedro.results.saved_partitions import UNFINISHED, SavedPartitions
 from dagster_kedro.results.verdict import judge_worker
-from dagster_kedro.results.wording import LogLine, describe_event, describe_missing
+from dagster_kedro.results.wording import (
+    LogLine,
+    describe_event,
+    describe_missing,
+    describe_undeclared,
+)
 
 STREAM_VERSION_KEY = "kedro_pipes_protocol"
 ATTEMPT = "kedro/attempt"
@@ -61,6 +67,8 @@ class GroupResults:
         self._saved: set[dg.AssetKey] = set()
         self.checked: set[dg.AssetCheckKey] = set()
         """Selected checks that were reported."""
+        self.passed: set[dg.AssetCheckKey] = set()
+        """Checks of any kind that were reported as passed, and never as failed."""
         self.finished_nodes: set[str] = set()
         self._blocked_by: list[str] = []
         self._failure: NodeFailed | None = None
@@ -136,14 +144,20 @@ class GroupResults:
             CheckNotReportedError: A selected check was never reported.
             BlockingCheckFailedError: A blocking check failed.
         """
-        judge_worker(
-            self._expected.name,
-            ended,
-            self._failure or self._exception,
-            defects=[*defects, *self._problems],
-            output=output,
-            timed_out_s=timed_out_s,
-        )
+        try:
+            judge_worker(
+                self._expected.name,
+                ended,
+                self._failure or self._exception,
+                defects=[*defects, *self._problems],
+                output=output,
+                timed_out_s=timed_out_s,
+            )
+        except NodeFailedError as error:
+            # A node whose output or input Kedro's validation has refused, or that was not begun.
+            if self._blocked_by:
+                raise BlockingCheckFailedError(f"{self._said_of_blocked()}\n\n{error}") from error
+            raise
         self._judge_outputs(self._expected.name)
 
     def _judge_outputs(self, group: str) -> None:
@@ -166,9 +180,10 @@ class GroupResults:
                 f"check {', '.join(map(repr, unreported))}. Report it, or do not select it."
             )
         if self._blocked_by:
-            raise BlockingCheckFailedError(
-                f"Nothing downstream of {group} is run: {'; '.join(self._blocked_by)}."
-            )
+            raise BlockingCheckFailedError(self._said_of_blocked())
+
+    def _said_of_blocked(self) -> str:
+        return f"Nothing downstream of {self._expected.name} is run: {'; '.join(self._blocked_by)}."
 
     def _opened(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         theirs = (params.get("extras") or {}).get(STREAM_VERSION_KEY)
@@ -217,25 +232,36 @@ class GroupResults:
     def _check(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         asset_key = dg.AssetKey.from_escaped_user_string(params["asset_key"])
         key = dg.AssetCheckKey(asset_key, params["check_name"])
-        severity = dg.AssetCheckSeverity(params["severity"])
-        selected = {**self._expected.checked_before, **self._expected.checks}
-        if key not in selected:
-            yield LogLine(f"Check '{key.name}' of '{asset_key.to_user_string()}' is not selected.")
-            return
-        blocks = selected[key] and severity == dg.AssetCheckSeverity.ERROR
-        if blocks and not params["passed"]:
-            what = asset_key.to_user_string()
-            self._blocked_by.append(f"blocking check '{key.name}' of '{what}' failed")
+        passed, severity = params["passed"], dg.AssetCheckSeverity(params["severity"])
+        if not isinstance(passed, bool):
+            raise TypeError(f"expected `passed` to be true or false, got {passed!r}")
+        expected = self._expected
+        selected = {**expected.checked_before, **expected.checks}
+        known = {**expected.known_checks, **selected}
+        blocks = known.get(key, False)
+        stops = blocks and not passed and severity == dg.AssetCheckSeverity.ERROR
         found: dict[str, Any] = {
             "asset_key": asset_key,
             "check_name": key.name,
-            "passed": params["passed"],
+            "passed": passed,
             "severity": severity,
             "metadata": metadata_from_pipes(params.get("metadata") or {}) | self._numbered(),
         }
-        if key in self.checked or key in self._expected.checked_before:
-            # Dagster takes one result of a check, and any number of facts.
-            yield dg.AssetCheckEvaluation(**found, blocking=selected[key])
+        partitions = expected.partitions_checked.get(key, [None])
+        self.passed = (self.passed | {key}) if passed else (self.passed - {key})
+        if stops:
+            self._blocked_by.append(
+                f"blocking check '{key.name}' of '{asset_key.to_user_string()}' failed"
+            )
+        if key not in known:
+            yield describe_undeclared(asset_key.to_user_string(), key.name, passed=passed)
+        if stops and expected.tries_checks_again:
+            # Dagster would fail the step for it, whatever the next attempt finds.
+            yield from _facts(found, partitions, blocking=False)
+        elif key not in expected.checks or key in self.checked or len(partitions) > 1:
+            # Dagster takes one result of a selected check, and any number of facts.
+            self.checked.update({key} & expected.checks.keys())
+            yield from _facts(found, partitions, blocking=blocks)
         else:
             self.checked.add(key)
             yield dg.AssetCheckResult(**found)
@@ -284,6 +310,15 @@ class GroupResults:
 
     def _external_stream(self, params: Mapping[str, Any]) -> Iterator[Outcome]:
         yield LogLine(f"{params['stream']}: {params['text']}", "debug")
+
+
+def _facts(
+    found: Mapping[str, Any], partitions: Iterable[str | None], *, blocking: bool
+) -> Iterator[dg.AssetCheckEvaluation]:
+    for partition in partitions:
+        # Not before Dagster 1.13, which has partitions of checks.
+        of_partition: dict[str, Any] = {} if partition is None else {"partition": partition}
+        yield dg.AssetCheckEvaluation(**found, blocking=blocking, **of_partition)
 
 
 _HANDLERS: dict[str, Callable[[GroupResults, Mapping[str, Any]], Iterator[Outcome]]] = {

@@ -30,6 +30,8 @@ from dagster_kedro.results.wording import (
 )
 
 _TAKEN = {"evicted": WorkerEvictedError, "preempted": WorkerPreemptedError}
+_BLOCKED = "BlockedByCheckError"
+"""What a worker raises instead of running a node that a failed check is upstream of."""
 _REFUSALS = {error.__name__ for error in (ProjectDriftError, InvocationError)}
 """What a worker raises before it starts on its nodes, and would raise again."""
 
@@ -65,6 +67,9 @@ def judge_worker(
         raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
     if isinstance(reason, NodeFailed):
         raise NodeFailedError(describe_failure(reason))
+    if reason is not None and reason.get("name") == _BLOCKED:
+        # Pipes takes the traceback's last line for the message, which begins with the name.
+        raise NodeFailedError(str(reason.get("message")).rpartition(f"{_BLOCKED}: ")[2].rstrip())
     if reason is not None:
         error = WorkerRefusedError if reason.get("name") in _REFUSALS else GroupFailedError
         raise error(describe_exception(group, reason))

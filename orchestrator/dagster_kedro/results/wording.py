@@ -57,6 +57,16 @@ def _partitions(saved: list[str]) -> str:
     return f"{len(saved)} partitions, '{saved[0]}' to '{saved[-1]}',"
 
 
+def describe_undeclared(asset: str, check: str, *, passed: bool) -> LogLine:
+    """Return what a check has found of which Dagster does not know."""
+    said = (
+        f"Check '{check}' of '{asset}' {'passed' if passed else 'failed'}. It is not declared, so "
+        "that Dagster shows it with the run only. Declare it in dagster.yml: "
+        f"`checks: {{<dataset>: {{reported: [{check}]}}}}`."
+    )
+    return LogLine(said, "info" if passed else "warning")
+
+
 def describe_failure(failure: NodeFailed) -> str:
     """Return which node failed, while doing what, and its traceback."""
     among = f"one of {', '.join(map(repr, failure.among))}" if failure.among else ""

@@ -8,6 +8,7 @@ a word, so what is kept has to be yielded again. Reads Dagster's event log, writ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import dagster as dg
@@ -57,20 +58,29 @@ PartitionsOf = Callable[[dg.AssetKey], Sequence[str | None]]
 
 
 def finished_before(
-    context: dg.AssetExecutionContext, partitions_of: PartitionsOf
+    context: dg.AssetExecutionContext,
+    partitions_of: PartitionsOf,
+    optional: AbstractSet[dg.AssetCheckKey] = frozenset(),
 ) -> dict[dg.AssetKey, Finished]:
     """Return the selected assets that need not be made again, by key.
 
     An asset of which a partition is missing is not finished. Neither is one whose selected
     checks were not all reported, nor one that a blocking check stopped: else a retry would pass
     the check by.
+
+    Args:
+        context: The step's.
+        partitions_of: Tells the partitions that the run makes of an asset.
+        optional: Checks that need not have been reported.
     """
     finished: dict[dg.AssetKey, Finished] = {}
     parent = context.run.parent_run_id
     if parent is not None and context.run.tags.get(_RESUME_TAG) == "true":
-        finished.update(_materialized(context, parent, partitions_of, in_this_run=False))
+        finished.update(_materialized(context, parent, partitions_of, optional, in_this_run=False))
     if context.retry_number > 0:
-        finished.update(_materialized(context, context.run_id, partitions_of, in_this_run=True))
+        finished.update(
+            _materialized(context, context.run_id, partitions_of, optional, in_this_run=True)
+        )
     return finished
 
 
@@ -133,13 +143,18 @@ def _materialized(
     context: dg.AssetExecutionContext,
     run_id: str,
     partitions_of: PartitionsOf,
+    optional: AbstractSet[dg.AssetCheckKey],
     *,
     in_this_run: bool,
 ) -> Iterator[tuple[dg.AssetKey, Finished]]:
     evaluations = _evaluations(context, run_id)
     selected = context.selected_asset_check_keys
     for key, event in completed(context, run_id, partitions_of).items():
-        checks = [check for check in selected if check.asset_key == key]
+        checks = [
+            check
+            for check in selected
+            if check.asset_key == key and (check in evaluations or check not in optional)
+        ]
         if key in context.selected_asset_keys and all(
             check in evaluations and not _stops(evaluations[check]) for check in checks
         ):

@@ -39,7 +39,7 @@ class GroupProgress:
         self._finished: set[str] = set()
         self._reported: set[dg.AssetKey] = set()
         self.is_blocked = False
-        """True once a blocking check has failed: another attempt would pass it by."""
+        """True once a blocking check has failed for good: another attempt would pass it by."""
 
     @property
     def reported(self) -> set[str]:
@@ -68,7 +68,7 @@ class GroupProgress:
         self._reported |= results.reported
         self._checked |= results.checked
         self._finished |= results.finished_nodes
-        self.is_blocked |= results.is_blocked
+        self.is_blocked |= results.is_blocked and not expected.tries_checks_again
 
     def left(self, staged: AbstractSet[str]) -> Group:
         """Return the group with the nodes that have to run now.

@@ -22,6 +22,7 @@ from kedro_manifest.planning.grouping import is_staged
 from kedro_manifest.planning.plan import Group, Plan
 from kedro_manifest.settings.workers import most_attempts
 
+from dagster_kedro.assets.checks import KedroCheck
 from dagster_kedro.assets.index import AssetIndex
 from dagster_kedro.configuration.settings import RunSettings
 from dagster_kedro.running.attempts import Finished, resumed_versions
@@ -82,6 +83,7 @@ class Invocations:
             for key, asset in finished.items()
             if asset.version is not None
         )
+        self._validated: set[str] = set()
         self._staged = {name: self._staging_url(name) for name in _staged(plan, index, others)}
         self._staged.update(others.staged())
         self._staged.update(
@@ -96,7 +98,11 @@ class Invocations:
         return self._staged.keys()
 
     def of_group(
-        self, group: Group, attempt: int = 1, reported: AbstractSet[str] = frozenset()
+        self,
+        group: Group,
+        attempt: int = 1,
+        reported: AbstractSet[str] = frozenset(),
+        checks: Iterable[KedroCheck] = (),
     ) -> Invocation:
         """Return what the worker of a group is asked to run.
 
@@ -104,6 +110,7 @@ class Invocations:
             group: With the nodes that are left of it.
             attempt: Number of the attempt at the group, from 1.
             reported: Selected assets, by Kedro's names, that an earlier attempt has reported.
+            checks: What it may report of them and of what it reads.
         """
         index = self._index
         nodes = [index.graph.nodes[name] for name in group.nodes]
@@ -139,6 +146,8 @@ class Invocations:
             known_assets=self._known_assets(nodes),
             partitioned=sorted(made & index.partition_ids.keys()),
             **self._reporting(),
+            checks=[check.for_worker() for check in checks],
+            validated=sorted(self._validated.intersection(touched)),
         )
 
     def looking_for_outputs(self, plan: Plan) -> Invocation:
@@ -148,6 +157,16 @@ class Invocations:
             nodes=plan.nodes,
             **self._loading(plan.nodes),
             find_only=True,
+        )
+
+    def checking_stored(self, checks: Iterable[KedroCheck]) -> Invocation:
+        """Return what checks what is stored, and runs no node."""
+        return self._invocation(
+            group="check what is stored",
+            nodes=[],
+            pipelines=[],
+            checks=[check.for_worker() for check in checks],
+            check_stored=True,
         )
 
     def removing_staged(self) -> Invocation | None:
@@ -162,6 +181,10 @@ class Invocations:
     def take_versions(self, versions: Mapping[str, str]) -> None:
         """Remember under which versions a group has saved its datasets."""
         self._versions.update(versions)
+
+    def take_validated(self, datasets: Iterable[str]) -> None:
+        """Remember which datasets a group has validated on saving, transcoding kept."""
+        self._validated.update(datasets)
 
     def _known_assets(self, nodes: Iterable[Node]) -> dict[str, str]:
         index = self._index

@@ -13,7 +13,8 @@ from kedro_manifest.planning.plan import Group, Plan
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch, WorkerOverrides
 from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.group_results import GroupResults, Outcome
-from dagster_kedro.running.run import logged, pipes_context, selected_checks
+from dagster_kedro.running.asset_checks import selected_checks
+from dagster_kedro.running.run import logged, pipes_context
 from dagster_kedro.running.scheduling import GroupScheduler
 from dagster_kedro.running.worker_session import run_worker
 from dagster_kedro.running.workers import refuse_unused

@@ -32,6 +32,7 @@ from dagster_kedro.results.expected import expected_of
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.results.saved_partitions import PartitionedOutput
 from dagster_kedro.results.wording import LogLine, describe_attempt, describe_failed_attempt
+from dagster_kedro.running.asset_checks import StepChecks
 from dagster_kedro.running.attempts import finished_before, latest_materialization, yield_again
 from dagster_kedro.running.group_progress import GroupProgress
 from dagster_kedro.running.invocations import Invocations
@@ -73,13 +74,18 @@ class KedroRun:
         parameters = merged(index.manifest.given_parameters, parameters)
         self._settings = msgspec.structs.replace(settings, parameters=parameters)
         self._workers = Workers(self._orchestration, index.graph, client, settings)
-        self._checks = selected_checks(context)
-        self._finished = finished_before(context, self._partitions_of)
+        self._checks = StepChecks(context, index)
+        self._finished = finished_before(
+            context, self._partitions_of, optional=self._checks.on_loading
+        )
         self._others = OtherSteps(context, index, self._slice)
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}
-        # A check may be selected without its asset: only the asset's node can report it.
-        checked = {key.asset_key for key in self._checks} - context.selected_asset_keys
+        # A check may be selected without its asset: what is stored is loaded for it, and where that
+        # will not do, the asset's node has to run.
+        self._of_stored = self._checks.of_stored(context.selected_asset_keys)
+        checked = {key.asset_key for key in self._checks.selected} - context.selected_asset_keys
+        checked -= {check.key.asset_key for check in self._of_stored}
         wanted += [index.by_key[key] for key in checked]
         needed = needed_nodes(
             index.graph,
@@ -145,6 +151,7 @@ class KedroRun:
         for warning in self.plan.warnings:
             self._context.log.warning(warning)
         yield from self._kept_results()
+        yield from self._check_stored()
         limits = limits_of(self.plan, self._index.graph, self._orchestration.concurrency.tags)
         scheduler = GroupScheduler(self.plan, self._max_concurrent(), limits)
         with closing(logged(self._context, scheduler.outcomes(self._run_group))) as outcomes:
@@ -174,6 +181,17 @@ class KedroRun:
         self._make_plan(running)
         self._workers.prepare(self.plan.groups)
 
+    def _check_stored(self) -> Iterator[Any]:
+        """Have a worker load and check what is stored, where no node has to run for it."""
+        if not self._of_stored:
+            return
+        invocation = self._invocations.checking_stored(self._of_stored)
+        selected = {check.key: check.blocking for check in self._of_stored}
+        partitions = self._checks.partitions_of(self._of_stored, self._partitions_of)
+        results = GroupResults(expected_of(invocation, selected, partitions_checked=partitions))
+        reported = self._workers.outcomes_besides(self._launch(invocation), results)
+        yield from logged(self._context, reported)
+
     def _in_order(self, outcomes: Iterator[Any]) -> Iterator[Any]:
         """Tell Dagster of what is there as well, or it would skip what depends on it."""
         selected = self._context.selected_asset_keys - self._finished.keys()
@@ -194,6 +212,7 @@ class KedroRun:
 
     def _summary(self) -> str:
         kept = f"; {len(self._finished)} assets are kept" if self._finished else ""
+        kept += f"; {len(self._of_stored)} checks of what is stored" if self._of_stored else ""
         keys = self._slice.keys
         sliced = f" of partition '{span(keys)}'" if keys else ""
         return (
@@ -229,7 +248,9 @@ class KedroRun:
     def _run_group(
         self, group: Group, emit: Callable[[Outcome], None], stop: threading.Event
     ) -> None:
-        progress = GroupProgress(self._index, group, self._checks_of(group))
+        progress = GroupProgress(
+            self._index, group, self._checks.expected_of(group, self._finished)
+        )
         retries = self._workers.retries_of(group)
         most = 1 + retries.max_retries
 
@@ -237,7 +258,8 @@ class KedroRun:
             part = progress.left(self._invocations.staged) if number > 1 else group
             if number > 1:
                 emit(LogLine(describe_attempt(part, number, most)))
-            self._attempt(part, number, progress, emit, stop)
+            again = number < most and "check" in retries.on
+            self._attempt(part, number, progress, emit, stop, tries_checks_again=again)
 
         def announce(number: int, error: GroupFailedError, wait_s: float) -> None:
             emit(LogLine(describe_failed_attempt(group, number, most, error, wait_s), "warning"))
@@ -257,10 +279,13 @@ class KedroRun:
         progress: GroupProgress,
         emit: Callable[[Outcome], None],
         stop: threading.Event,
+        *,
+        tries_checks_again: bool,
     ) -> None:
         """Run what is left of a group, and account for it."""
         reported = progress.reported
-        invocation = self._invocations.of_group(group, number, reported)
+        checks = self._checks.known_to(group)
+        invocation = self._invocations.of_group(group, number, reported, checks)
         besides = self._saved_besides(group, self._selected - reported)
         expected = expected_of(
             invocation,
@@ -270,6 +295,9 @@ class KedroRun:
             partitioned=self._partitioned_outputs(self._outputs_of(group)),
             attempt=number,
             checked_before=progress.checked,
+            known_checks={check.key: check.blocking for check in checks},
+            partitions_checked=self._checks.partitions_of(checks, self._partitions_of),
+            tries_checks_again=tries_checks_again,
         )
         results = GroupResults(expected)
         try:
@@ -278,6 +306,7 @@ class KedroRun:
         finally:
             # One thread writes here before any thread that reads it is started.
             self._invocations.take_versions(results.versions)
+            self._invocations.take_validated(self._checks.validated_by(group, results.passed))
             progress.take(expected, results)
 
     def _remove_staged(self) -> None:
@@ -310,20 +339,6 @@ class KedroRun:
             project_dir=self._index.project.project_dir,
             python=self._index.project.python,
         )
-
-    def _checks_of(self, group: Group) -> dict[dg.AssetCheckKey, bool]:
-        """Return the selected checks that the group's nodes have to report."""
-        graph, index = self._index.graph, self._index
-        made = {name for node in group.nodes for name in outputs_of(graph.nodes[node])}
-        keys = {index.key_of_dataset[name] for name in made} | {
-            index.key_of_node[name] for name in group.nodes if name in index.key_of_node
-        }
-        kept = self._finished.keys()
-        return {
-            check: blocks
-            for check, blocks in self._checks.items()
-            if check.asset_key in keys - kept
-        }
 
     def _saved_besides(self, group: Group, wanted: set[str]) -> dict[str, dg.AssetKey]:
         """Datasets that the group's nodes save on the way; memory is gone when they end."""
@@ -380,9 +395,3 @@ def pipes_context(
         extras=extras,
     )
     return {**data, **pipes_partitions(context)}
-
-
-def selected_checks(context: dg.AssetExecutionContext) -> dict[dg.AssetCheckKey, bool]:
-    """Return the selected checks of a step, and whether each blocks."""
-    blocking = {spec.key: spec.blocking for spec in context.assets_def.check_specs}
-    return {key: blocking[key] for key in context.selected_asset_check_keys}

@@ -7,7 +7,7 @@ not what a worker is asked to do.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 
 import msgspec
 from kedro_manifest.errors import GroupCycleError, OrchestrationError
@@ -21,6 +21,7 @@ from kedro_manifest.settings.workers import WorkerRules, WorkerSettings
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch, WorkerOverrides
 from dagster_kedro.clients.directory import ClientDirectory, make_client
 from dagster_kedro.configuration.settings import RunSettings
+from dagster_kedro.errors import GroupFailedError
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.running.worker_session import run_worker
 
@@ -81,14 +82,37 @@ class Workers:
         timeout_s = self._run.timeout_s or settings.timeout_s
         run_worker(client, launch, results, emit, stop, timeout_s=timeout_s)
 
-    def run_besides(self, launch: WorkerLaunch, results: GroupResults) -> None:
+    def run_besides(
+        self,
+        launch: WorkerLaunch,
+        results: GroupResults,
+        emit: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
         """Run a worker that belongs to no group, to its end; what it reports is in the results."""
         client = self._clients.get(self._rules.client_besides)
         # It runs no node, so that it need not be like the workers that do.
         overrides = self._run.overrides.only(client.overridable())
         launch = msgspec.structs.replace(launch, overrides=overrides)
         stop = threading.Event()
-        run_worker(client, launch, results, lambda _: None, stop, timeout_s=self._run.timeout_s)
+        run_worker(client, launch, results, emit, stop, timeout_s=self._run.timeout_s)
+
+    def outcomes_besides(
+        self, launch: WorkerLaunch, results: GroupResults
+    ) -> Generator[Outcome, None, None]:
+        """Run such a worker, and yield what it has reported, also where it has failed.
+
+        Raises:
+            GroupFailedError: It did not do what it was asked to.
+        """
+        reported: list[Outcome] = []
+        failure: GroupFailedError | None = None
+        try:
+            self.run_besides(launch, results, reported.append)
+        except GroupFailedError as error:
+            failure = error
+        yield from reported
+        if failure is not None:
+            raise failure
 
     def close(self) -> None:
         """Take down the clients."""
