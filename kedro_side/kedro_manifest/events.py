@@ -55,6 +55,8 @@ class NodeFailed(Event, frozen=True, kw_only=True):
     among: list[str] = []
     """Where several datasets were saved at the same time: those of which it was one."""
     error_type: str
+    error_module: str = ""
+    """Where the type is, for who makes the exception again."""
     message: str
     traceback: str
 

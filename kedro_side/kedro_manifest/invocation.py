@@ -54,6 +54,26 @@ class DatasetCheck(msgspec.Struct, frozen=True, kw_only=True):
     """False of a validator that Kedro calls on loading only."""
 
 
+class RunError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run failed, for `on_pipeline_error`."""
+
+    type: str
+    """`module.Class` of the exception."""
+    message: str
+    traceback: str = ""
+
+
+class RunBegins(msgspec.Struct, frozen=True, kw_only=True, tag_field="run", tag="begins"):
+    """The worker fires `before_pipeline_run` for a whole run, and runs no node."""
+
+
+class RunEnds(msgspec.Struct, frozen=True, kw_only=True, tag_field="run", tag="ends"):
+    """The worker fires `after_pipeline_run` or `on_pipeline_error`, and runs no node."""
+
+    error: RunError | None = None
+    """Why the run failed; None if it succeeded."""
+
+
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """One group of nodes, to be run by one worker under one Kedro run id."""
 
@@ -109,6 +129,14 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Only report which outputs of the nodes exist; nothing is run then."""
     remove_staged: list[str] = []
     """Folders of staged datasets to remove; nothing is run then."""
+    run_hooks: RunBegins | RunEnds | None = None
+    """Only fire a run-scoped hook, that of the implementations in `hooks_once`, for a run of all
+    the nodes; none is run then."""
+    hooks_once: list[str] = []
+    """Implementations of hooks, by their names in the manifest, whose run-scoped hooks fire once in
+    a run, in workers that have `run_hooks`. Those of others fire in each worker that runs nodes."""
+    blocked_plugins: list[str] = []
+    """Plugins and hook classes that are not registered (see `dagster.yml`)."""
     expected: list[ExpectedNode] = []
     """The nodes as the manifest has them; none to skip the comparison."""
     expected_kedro: str | None = None

@@ -111,6 +111,15 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """True where the last part of the name is an integer in the project's YAML, and no text."""
 
 
+class HookImplementation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An implementation of Kedro's hooks that is registered in every session."""
+
+    name: str
+    """Distribution of a plugin, or `module.Class` of an object in the project's `settings.HOOKS`."""
+    hooks: list[str]
+    """Kedro's names of the hooks that it implements, sorted."""
+
+
 class Project(msgspec.Struct, frozen=True, kw_only=True):
     """The Kedro project that was exported."""
 
@@ -143,5 +152,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     given_parameters: dict[str, Any] = {}
     """Runtime parameters that the exporter was given (`--params`), nested. The defaults above have
     them in, so every run gets them too, unless it sets others."""
+    hooks: list[HookImplementation] = []
+    """Those of the project's settings and of plugins that are not disabled, sorted by name."""
     orchestration: dict[str, Any] = {}
     """The resolved `dagster.yml`; empty when the project has none."""

@@ -25,16 +25,19 @@ from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.placement import Store
 from kedro_manifest.orchestration.root import read_orchestration
 from kedro_manifest.planning.graph import PipelineGraph
+from pluggy import PluginManager
 
 from kedro_pipes.project.added_datasets import added_datasets
 from kedro_pipes.project.catalog_entries import CatalogEntries
 from kedro_pipes.project.configuration import read_config
+from kedro_pipes.project.hook_registration import describe_hooks
 from kedro_pipes.project.loading import (
     OpenedProject,
     catalog_of_own_hooks,
     first_line,
     load_context,
     load_pipelines,
+    make_config_loader,
     open_project,
 )
 from kedro_pipes.project.node_source import SourceReader
@@ -42,6 +45,7 @@ from kedro_pipes.project.orchestration_file import (
     Ineffective,
     find_ineffective,
     make_public,
+    read_blocked_plugins,
     read_file,
     refuse_wrong,
 )
@@ -91,6 +95,7 @@ def export_project(
         DuplicateNameError: Two different nodes share a name, or two write one dataset.
         CyclicPipelineError: Nodes depend on each other in a circle.
         OrchestrationError: An entry of `dagster.yml` is wrong.
+        PluginError: A plugin's hooks cannot be registered.
     """
     live = open_live_project(
         project_path,
@@ -124,6 +129,14 @@ class LiveProject(msgspec.Struct, frozen=True, kw_only=True):
     pipelines: dict[str, KedroPipeline]
     env: str | None = None
     runtime_params: dict[str, Any] = {}
+    blocked_plugins: list[str] = []
+    """What `dagster.yml` lets no session register."""
+
+    @property
+    def hook_manager(self) -> PluginManager:
+        """What is registered for the project's sessions."""
+        manager: PluginManager = self.context._hook_manager  # noqa: SLF001 - there is no other way
+        return manager
 
 
 def open_live_project(
@@ -137,7 +150,9 @@ def open_live_project(
 ) -> LiveProject:
     """Load a project and the chosen ones of its pipelines (see `export_project`)."""
     project = open_project(project_path, package_name)
-    context = load_context(project, env, conf_source, runtime_params)
+    loader = make_config_loader(project, env, conf_source, runtime_params)
+    blocked = read_blocked_plugins(loader)
+    context = load_context(project, env, conf_source, runtime_params, blocked=blocked)
     chosen = _choose(load_pipelines(project), pipelines)
     env = env or os.environ.get("KEDRO_ENV")
     return LiveProject(
@@ -146,6 +161,7 @@ def open_live_project(
         pipelines=chosen,
         env=env,
         runtime_params=runtime_params or {},
+        blocked_plugins=blocked,
     )
 
 
@@ -180,6 +196,7 @@ def describe_project(
         parameter_values=parameter_values,
         runtime_parameters=find_runtime_parameters(loader, live.env),
         given_parameters=public_json(live.runtime_params) if parameter_values else {},
+        hooks=describe_hooks(live.hook_manager),
         orchestration=orchestration,
     )
     public = scrub_manifest(manifest, known_secrets(read_config(loader, "credentials"), catalog))
@@ -194,7 +211,9 @@ def _describe_datasets(
     described = entries.describe(_dataset_names(nodes))
     in_memory = [dataset.name for dataset in described if dataset.kind == "memory"]
     try:
-        catalog = catalog_of_own_hooks(live.context) if in_memory else None
+        catalog = (
+            catalog_of_own_hooks(live.context, blocked=live.blocked_plugins) if in_memory else None
+        )
         found = (
             added_datasets(catalog, in_memory, entries, live.project.path)
             if catalog is not None

@@ -79,6 +79,7 @@ def finding_of(error: KedroPipesError) -> Finding:
         "CircularDependencyError": "circle",
         "DuplicateNameError": "duplicate-node",
         "ConfigurationError": "configuration",
+        "PluginError": "plugin",
     }
     names = (type(error.__cause__).__name__, type(error).__name__)
     code = next((causes[name] for name in names if name in causes), "project")
@@ -106,12 +107,11 @@ def _top_keys(file: Path) -> Iterator[str]:
 
 def _hooks_may_add_data(live: LiveProject) -> bool:
     """Tell whether a hook of the project or of a plugin could provide what no entry describes."""
-    manager = getattr(live.context, "_hook_manager", None)
+    hooks = live.hook_manager.hook
     return any(
         not str(implementation.function.__module__).startswith(_QUIET_PLUGINS)
         for name in _DATA_HOOKS
-        if manager is not None and hasattr(manager.hook, name)
-        for implementation in getattr(manager.hook, name).get_hookimpls()
+        for implementation in getattr(hooks, name).get_hookimpls()
     )
 
 

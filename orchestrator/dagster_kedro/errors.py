@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from kedro_manifest.errors import KedroPipesError
+from kedro_manifest.events import NodeFailed
 from kedro_manifest.orchestration.retrying import FailureKind
 
 
@@ -28,6 +29,11 @@ class NodeFailedError(GroupFailedError):
     """
 
     kind = "node"
+
+    def __init__(self, message: str, failure: NodeFailed | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
+        """What the worker has reported of it."""
 
 
 class WorkerExitedError(GroupFailedError):
@@ -129,6 +135,16 @@ class CheckNotReportedError(GroupFailedError):
     """The worker ended well, but never reported a selected asset check."""
 
     kind = "node"
+
+
+class RunHookFailedError(GroupFailedError):
+    """A hook that fires once for a run (`before_pipeline_run` and the like) has failed.
+
+    Cure: in the hook; if it needs what another hook keeps in its object, `run_hooks: {NAME:
+    per_process}` in `dagster.yml`.
+    """
+
+    kind = None
 
 
 class BlockingCheckFailedError(GroupFailedError):

@@ -66,6 +66,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{ASSETS}test_sensor_of_conditions": "automation_sensor",
         f"{CHECKS}test_freshness_sensor": "freshness_sensor",
         f"{WORKERS}test_what_the_file_says_of_all_workers": "on_drift",
+        f"{WORKERS}test_run_hooks": "run_hooks blocked_plugins",
         "kedro_side/test_orchestration_file.py::test_old_options_of_kedro_dagster_are_told": "dev",
     },
     "jobs.*": {

@@ -6,8 +6,11 @@ import pytest
 from dagster_kedro import KedroPipesResource, KedroProject
 from dagster_kedro.assets.index import AssetIndex
 from dagster_kedro.assets.translator import DagsterKedroTranslator
-from dagster_kedro.clients.scripted import ScriptedClient
+from dagster_kedro.clients.scripted import Script, ScriptedClient, script_lines
 from kedro_manifest.codec import write_manifest
+from kedro_manifest.model import HookImplementation
+
+DONE = script_lines(("opened", {}), ("closed", {}))
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_pipelines_that_load_alone_come_first(index, alone, nodes, expected):
 def told(project, node, assets_of):
     """Run nodes `a` and `b` of a project; return what the worker of each group was told."""
 
-    def run(orchestration, memory=(), given=None, parameters=None, **alone):
+    def run(orchestration, memory=(), given=None, parameters=None, hooks=None, **alone):
         opened = project(node("a", [], ["x"]), node("b", ["x"], ["y"]), memory=memory)
         pipelines = [
             msgspec.structs.replace(each, loads_alone=alone.get(each.name))
@@ -59,9 +62,11 @@ def told(project, node, assets_of):
             orchestration=orchestration,
             pipelines=pipelines,
             given_parameters=given or {},
+            hooks=[HookImplementation(name=name, hooks=of) for name, of in (hooks or {}).items()],
         )
         write_manifest(changed, opened.project_dir / "manifest.json")
-        client = ScriptedClient.playing({})  # every worker fails to start, but has been told
+        # Every other worker fails to start, but has been told.
+        client = ScriptedClient.playing({"before_pipeline_run": Script(lines=DONE)})
         dg.materialize(
             [assets_of(KedroProject(opened.project_dir))],
             resources={"kedro": KedroPipesResource(client=client, parameters=parameters or {})},
@@ -106,6 +111,36 @@ def test_reporting(told):
     assert (False, False, "never") == tuple(said["a"][each] for each in wanted)
     assert (True, True, "auto") == tuple(plain[each] for each in wanted)
     assert {"x": "x"} == plain["known_assets"]
+
+
+RUN_HOOKS = ["after_pipeline_run", "before_node_run", "before_pipeline_run"]
+HOOKS = {
+    "kedro-mlflow": RUN_HOOKS,
+    "kedro_viz.integrations.Hooks": RUN_HOOKS,
+    "shop.hooks.Timer": RUN_HOOKS,
+    "shop.hooks.Stamps": ["before_node_run"],
+    "slack-alerts": ["on_pipeline_error"],
+}
+
+
+@pytest.mark.parametrize(
+    ("run_hooks", "expected"),
+    [
+        ("once", ["shop.hooks.Timer", "slack-alerts"]),
+        ("per_process", []),
+        ({"shop": "per_process"}, ["slack-alerts"]),
+        ({"*": "per_process", "shop.hooks": "once"}, ["shop.hooks.Timer"]),
+        ({"shop": "once", "shop.hooks.Timer": "per_process"}, ["slack-alerts"]),
+        ({"Kedro_MLflow": "once", "*": "per_process"}, ["kedro-mlflow"]),
+        ({"kedro-mlflow": "once"}, ["kedro-mlflow", "shop.hooks.Timer", "slack-alerts"]),
+    ],
+)
+def test_run_hooks(told, run_hooks, expected):
+    """A worker knows whose run-scoped hooks are fired once: all but of those that keep state."""
+    said = told({"run_hooks": run_hooks, "blocked_plugins": ["kedro-pandera"]}, hooks=HOOKS)["a"]
+
+    assert expected == said["hooks_once"]
+    assert ["kedro-pandera"] == said["blocked_plugins"]
 
 
 def test_parameters_that_the_export_was_given(told):

@@ -19,6 +19,7 @@ from kedro_manifest.orchestration.checks import CheckSettings
 from kedro_manifest.orchestration.clients import AnyClient, Concurrency, refuse_planned_types
 from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
+from kedro_manifest.orchestration.hooks import RunHooks
 from kedro_manifest.orchestration.jobs import Executor, Job, Logger, Schedule
 from kedro_manifest.orchestration.partitions import AnyPartitions
 from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store, Timeout
@@ -79,6 +80,15 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     one to another (`stage`). For all, or by dataset name; `*` stands for anything, the most
     specific name counts."""
     store: Store = Store()
+    run_hooks: RunHooks | dict[str, RunHooks] = "once"
+    """Whether `before_pipeline_run`, `after_pipeline_run` and `on_pipeline_error` fire once in a run
+    of Dagster, in a process of their own, or in every worker for what it runs. For all, or by plugin
+    (`kedro-mlflow`) or hook class (`my_project.hooks.TimerHooks`); `*` stands for all others. Those
+    of kedro-mlflow and kedro-viz fire in every worker, unless they are named here."""
+    blocked_plugins: list[str] = []
+    """Plugins whose hooks are not registered, by distribution (`kedro-pandera`), or hook classes of
+    the project (`my_project.hooks.TimerHooks`). Unlike those in `DISABLE_HOOKS_FOR_PLUGINS` they are
+    not imported either, so that one that breaks can be blocked."""
     on_drift: OnDrift = "refuse"
     """What a worker does whose project no longer matches the manifest: fail before any node runs,
     or warn in the log and run."""

@@ -6,15 +6,18 @@ The only place of the exporter that knows how Kedro's versions differ in loading
 from __future__ import annotations
 
 import copy
+import os
 import sys
+from collections.abc import Collection
 from inspect import signature
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from kedro.config import AbstractConfigLoader
 from kedro.framework import project as kedro_project
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
+from kedro.framework.hooks.manager import _register_hooks
 from kedro.framework.project import configure_project, pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import (
@@ -24,6 +27,8 @@ from kedro.framework.startup import (
 )
 from kedro.pipeline import Pipeline
 from kedro_manifest.errors import KedroPipesError
+
+from kedro_pipes.project.hook_registration import PluginError, make_hook_manager, registering
 
 try:
     from kedro.utils import find_kedro_project
@@ -95,42 +100,71 @@ def open_project(project_path: Path | None, package_name: str | None) -> OpenedP
     )
 
 
+def make_config_loader(
+    project: OpenedProject,
+    env: str | None,
+    conf_source: str | None,
+    runtime_params: dict[str, Any] | None,
+) -> AbstractConfigLoader:
+    """Return the project's own config loader, as no hook has seen it yet."""
+    loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
+        conf_source=conf_source or str(project.path / settings.CONF_SOURCE),
+        env=env or os.environ.get("KEDRO_ENV"),
+        runtime_params=runtime_params,
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    return loader
+
+
 def load_context(
     project: OpenedProject,
     env: str | None,
     conf_source: str | None,
     runtime_params: dict[str, Any] | None,
+    *,
+    blocked: Collection[str] = (),
 ) -> KedroContext:
     """Open a session and return its context; fires `after_context_created`.
 
     Hooks may change the configuration there. `after_catalog_created` is not fired (see
     `catalog_of_own_hooks`).
 
+    Args:
+        project: The project.
+        env: Kedro environment.
+        conf_source: Where the configuration is.
+        runtime_params: Merged over the parameters.
+        blocked: Plugins and hook classes that are not registered.
+
     Raises:
         ProjectLoadError: A hook or the settings failed.
+        PluginError: A plugin's hooks cannot be registered.
     """
     try:
-        if KedroServiceSession is not None:
-            service = KedroServiceSession.create(
-                project_path=project.path, env=env, conf_source=conf_source
+        with registering(blocked):
+            if KedroServiceSession is not None:
+                service = KedroServiceSession.create(
+                    project_path=project.path, env=env, conf_source=conf_source
+                )
+                return service.load_context(runtime_params)
+            named = signature(KedroSession.create).parameters
+            params = "runtime_params" if "runtime_params" in named else "extra_params"  # before 1.0
+            classic: Any = KedroSession.create(
+                project_path=project.path,
+                save_on_close=False,
+                env=env,
+                conf_source=conf_source,
+                **{params: runtime_params},
             )
-            return service.load_context(runtime_params)
-        named = signature(KedroSession.create).parameters
-        params = "runtime_params" if "runtime_params" in named else "extra_params"  # before 1.0
-        classic: Any = KedroSession.create(
-            project_path=project.path,
-            save_on_close=False,
-            env=env,
-            conf_source=conf_source,
-            **{params: runtime_params},
-        )
-        context: KedroContext = classic.load_context()
+            context: KedroContext = classic.load_context()
+    except PluginError:
+        raise
     except Exception as error:
         raise _load_error(f"the context of project '{project.name}'", error) from error
     return context
 
 
-def catalog_of_own_hooks(context: KedroContext) -> Any:
+def catalog_of_own_hooks(context: KedroContext, *, blocked: Collection[str] = ()) -> Any:
     """Return the catalog as the hooks of the project's own settings leave it; None without any.
 
     Plugins are left out: they answer `after_catalog_created` by making every dataset, which
@@ -139,7 +173,7 @@ def catalog_of_own_hooks(context: KedroContext) -> Any:
     Raises:
         Exception: Whatever the catalog's configuration or a hook raised.
     """
-    manager = _create_hook_manager()
+    manager = make_hook_manager(blocked)
     _register_hooks(manager, settings.HOOKS)
     if not manager.hook.after_catalog_created.get_hookimpls():
         return None

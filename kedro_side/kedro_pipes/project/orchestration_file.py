@@ -65,6 +65,19 @@ def read_file(loader: AbstractConfigLoader) -> dict[str, Any]:
     return {str(key): value for key, value in _as_written(own).items()}
 
 
+def read_blocked_plugins(loader: AbstractConfigLoader) -> list[str]:
+    """Read what no session may register, before there is one: a plugin that breaks would break it.
+
+    A file that cannot be read yet, for want of a resolver that a hook registers, blocks nothing;
+    what is wrong with it is said when it is read as a whole.
+    """
+    try:
+        blocked = read_file(loader).get("blocked_plugins")
+    except Exception:  # noqa: BLE001 - loaders and resolvers are anybody's code
+        return []
+    return [str(name) for name in blocked] if isinstance(blocked, list) else []
+
+
 def make_public(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may leave the project: no value under a secret-looking key, no password.
 

@@ -204,6 +204,7 @@ class NodeReporter:
                 dataset=in_hand[0] if len(in_hand) == 1 else None,
                 among=in_hand if len(in_hand) > 1 else [],
                 error_type=type(error).__qualname__,
+                error_module=type(error).__module__,
                 message=str(error),
                 traceback="".join(traceback.format_exception(error)),
             )

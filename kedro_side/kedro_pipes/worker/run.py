@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,6 +30,7 @@ from kedro_pipes.worker.metadata_values import PipesMetadata
 from kedro_pipes.worker.pinning import PinnedEntriesHook
 from kedro_pipes.worker.pipes_context import NoticeCheck, WorkerPipesContext
 from kedro_pipes.worker.reporting import NodeReporter, Reports
+from kedro_pipes.worker.run_hooks import fire_run_hooks
 from kedro_pipes.worker.runners import make_runner
 from kedro_pipes.worker.sessions import (
     configure,
@@ -149,6 +150,11 @@ def run_invocation(
         partitions = {name: ids for name, ids in found.items() if ids}
         reports.event(DatasetsFound(datasets=sorted(found), partitions=partitions))
         return
+    if invocation.run_hooks is not None:
+        configure(project_path, invocation.package_name)
+        with _forwarded_logs(invocation, reports, lambda: None):
+            fire_run_hooks(project_path, invocation)
+        return
     checks = DatasetChecks(invocation, reports)
     reports.watch_checks(checks.notice)
     reporter = NodeReporter(invocation, reports, checks)
@@ -159,7 +165,10 @@ def run_invocation(
         checks,
     ]
     configure(project_path, invocation.package_name)
-    with _forwarded_logs(invocation, reports, reporter), _connected(reporter.statements):
+    with (
+        _forwarded_logs(invocation, reports, lambda: reporter.current_node),
+        _connected(reporter.statements),
+    ):
         try:
             loaded = load_nodes(invocation)
             refuse_drift(invocation, loaded.nodes, project_path)
@@ -179,10 +188,12 @@ def run_by_hand(invocation: Invocation, project_path: Path) -> None:
 
 @contextmanager
 def _forwarded_logs(
-    invocation: Invocation, reports: PipesReports | PrintedReports, reporter: NodeReporter
+    invocation: Invocation,
+    reports: PipesReports | PrintedReports,
+    node: Callable[[], str | None],
 ) -> Iterator[None]:
     """Attach our handler; after `configure`, because Kedro resets logging there."""
-    handler = ForwardingHandler(reports.log, lambda: reporter.current_node)
+    handler = ForwardingHandler(reports.log, node)
     handler.setLevel(invocation.log_level)
     root = logging.getLogger()
     root.addHandler(handler)

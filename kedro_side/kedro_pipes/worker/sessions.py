@@ -1,7 +1,8 @@
 """Run some nodes of a project in one real Kedro session, whatever Kedro's version.
 
 Kedro from 1.4 on has a `KedroServiceSession` that takes the run id; before that, a
-`KedroSession` makes its own, which is replaced before the run. Both fire every hook.
+`KedroSession` makes its own, which is replaced before the run. Both fire every hook that is not
+another worker's to fire.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
 from kedro_pipes.project.catalogs import get_dataset
+from kedro_pipes.project.hook_registration import registering
+from kedro_pipes.worker.muting import mute_run_hooks
 
 try:
     from kedro.framework.session.service_session import KedroServiceSession
@@ -125,7 +128,7 @@ def _run_service_session(
         _widen_default(invocation)
     session = _open_session(project_path, invocation)
     with session:
-        _register(session, hooks)
+        _settle_hooks(session, hooks, invocation)
         session.run(
             run_id=invocation.kedro_run_id,
             pipeline_names=loaded.pipelines,
@@ -145,7 +148,7 @@ def _run_classic_session(
     session.session_id = invocation.kedro_run_id
     session._store["session_id"] = invocation.kedro_run_id  # noqa: SLF001 - `store` is a copy
     with session:
-        _register(session, hooks)
+        _settle_hooks(session, hooks, invocation)
         session.run(
             node_names=invocation.nodes,
             runner=runner,
@@ -159,12 +162,13 @@ def _open_session(project_path: Path, invocation: Invocation) -> Any:
         "env": invocation.env,
         "conf_source": invocation.conf_source,
     }
-    if KedroServiceSession is not None:
-        return KedroServiceSession.create(session_id=invocation.dagster_run_id, **options)
-    known = signature(KedroSession.create).parameters
-    runtime_params = "runtime_params" if "runtime_params" in known else "extra_params"
-    options[runtime_params] = invocation.runtime_params or None
-    return KedroSession.create(**options)
+    with registering(invocation.blocked_plugins):
+        if KedroServiceSession is not None:
+            return KedroServiceSession.create(session_id=invocation.dagster_run_id, **options)
+        known = signature(KedroSession.create).parameters
+        runtime_params = "runtime_params" if "runtime_params" in known else "extra_params"
+        options[runtime_params] = invocation.runtime_params or None
+        return KedroSession.create(**options)
 
 
 def _load_only(invocation: Invocation) -> list[str] | None:
@@ -198,7 +202,9 @@ def _node_names(names: list[str]) -> set[str]:
     return {node.name for name in names if name in pipelines for node in pipelines[name].nodes}
 
 
-def _register(session: Any, hooks: list[Any]) -> None:
+def _settle_hooks(session: Any, hooks: list[Any], invocation: Invocation) -> None:
     # Sessions take hooks from settings and entry points only; ours exist for one run.
+    manager = session._hook_manager  # noqa: SLF001
     for hook in hooks:
-        session._hook_manager.register(hook)  # noqa: SLF001
+        manager.register(hook)
+    mute_run_hooks(manager, invocation)

@@ -66,7 +66,7 @@ def judge_worker(
     if timed_out_s is not None:
         raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
     if isinstance(reason, NodeFailed):
-        raise NodeFailedError(describe_failure(reason))
+        raise NodeFailedError(describe_failure(reason), reason)
     if reason is not None and reason.get("name") == _BLOCKED:
         # Pipes takes the traceback's last line for the message, which begins with the name.
         raise NodeFailedError(str(reason.get("message")).rpartition(f"{_BLOCKED}: ")[2].rstrip())

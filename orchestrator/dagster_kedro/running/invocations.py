@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 import dagster as dg
-from kedro_manifest.invocation import ExpectedNode, Invocation
+from kedro_manifest.invocation import ExpectedNode, Invocation, RunBegins, RunEnds
 from kedro_manifest.model import Node
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
@@ -20,6 +20,7 @@ from kedro_manifest.parameter_tree import integer_keys, parameter_tree
 from kedro_manifest.planning.graph import inputs_of, outputs_of
 from kedro_manifest.planning.grouping import is_staged
 from kedro_manifest.planning.plan import Group, Plan
+from kedro_manifest.settings.hooks import hooks_fired_once
 from kedro_manifest.settings.workers import most_attempts
 
 from dagster_kedro.assets.checks import KedroCheck
@@ -67,6 +68,8 @@ class Invocations:
         self._attempts_before = context.retry_number * most_attempts(orchestration)
         self.kedro_run_id = self._run_id_of(attempt=1)
         self._dagster_run_id = context.run_id
+        self._hooks_once = sorted(hooks_fired_once(index.manifest, orchestration))
+        self._are_left_to_the_worker = False
         self._index = index
         self._settings = settings
         self._orchestration = orchestration
@@ -115,7 +118,7 @@ class Invocations:
         index = self._index
         nodes = [index.graph.nodes[name] for name in group.nodes]
         made = {name for node in nodes for name in outputs_of(node)}
-        touched = [name for node in nodes for name in (*node.inputs, *node.outputs)]
+        touched = [name for node in nodes for name in datasets_of(node)]
         selected = self._selected - reported
         return self._invocation(
             group=group.name,
@@ -123,6 +126,7 @@ class Invocations:
             nodes=group.nodes,
             **self._loading(group.nodes),
             **self._running(group),
+            hooks_once=[] if self._are_left_to_the_worker else self._hooks_once,
             expected=[
                 ExpectedNode(
                     name=node.name,
@@ -167,6 +171,31 @@ class Invocations:
             pipelines=[],
             checks=[check.for_worker() for check in checks],
             check_stored=True,
+        )
+
+    def leave_run_hooks_to_the_worker(self) -> None:
+        """Let the worker of the one group fire what otherwise fires once, in another worker."""
+        self._are_left_to_the_worker = True
+
+    def firing(self, hook: str, nodes: list[str], about: RunBegins | RunEnds) -> Invocation:
+        """Return what fires a run-scoped hook.
+
+        Args:
+            hook: Its name.
+            nodes: All that the run runs, in whichever steps.
+            about: What the hook is told of the run.
+        """
+        graph = self._index.graph
+        touched = {name for each in nodes for name in datasets_of(graph.nodes[each])}
+        return self._invocation(
+            group=hook,
+            # One for the whole run, whichever try of a step it is.
+            kedro_run_id=kedro_run_id(self._created, 0),
+            nodes=nodes,
+            **self._loading(nodes),
+            run_hooks=about,
+            load_versions=self._load_versions(sorted(touched), made=set()),
+            staged={name: self._staged[name] for name in sorted(touched & self._staged.keys())},
         )
 
     def removing_staged(self) -> Invocation | None:
@@ -233,6 +262,8 @@ class Invocations:
             ),
             "staging_backend": self._orchestration.store.backend,
             "expected_kedro": manifest.project.kedro_version,
+            "hooks_once": self._hooks_once,
+            "blocked_plugins": self._orchestration.blocked_plugins,
             "on_drift": self._orchestration.on_drift,
             "log_level": self._settings.log_level,
         }
@@ -250,6 +281,11 @@ class Invocations:
     def _staging_url(self, dataset: str) -> str:
         folder = self._orchestration.store.url.rstrip("/")
         return f"{folder}/{self.kedro_run_id}/{_file_name(dataset)}.pickle"
+
+
+def datasets_of(node: Node) -> list[str]:
+    """Return what a node loads and saves, transcoding kept."""
+    return [*node.inputs, *node.outputs]
 
 
 def _staged(plan: Plan, index: AssetIndex, others: OtherSteps) -> list[str]:

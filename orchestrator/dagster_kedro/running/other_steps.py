@@ -10,6 +10,7 @@ from __future__ import annotations
 import dagster as dg
 from kedro_manifest.planning.graph import inputs_of, outputs_of
 from kedro_manifest.planning.plan import Plan
+from kedro_manifest.planning.selection import needed_nodes
 
 from dagster_kedro.assets.index import AssetIndex
 from dagster_kedro.running.attempts import (
@@ -65,6 +66,18 @@ class OtherSteps:
             for name in inputs_of(node)
             if name in made
         }
+
+    def nodes_of_run(self, plan: Plan) -> list[str]:
+        """Return the nodes that the run has to run in all of its steps, of which a plan is one."""
+        if not self.has_any:
+            return plan.nodes
+        assets = [self._index.by_key[key] for key in assets_of_run(self._context, self._index)]
+        elsewhere = needed_nodes(
+            self._index.graph,
+            datasets=[asset.name for asset in assets if not asset.is_node],
+            nodes=[asset.name for asset in assets if asset.is_node],
+        )
+        return sorted(elsewhere.union(plan.nodes))
 
     def are_done(self) -> bool:
         """Tell whether every asset of the run is materialized: this step is the last one then.

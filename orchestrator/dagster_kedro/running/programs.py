@@ -14,7 +14,8 @@ from dagster_kedro.clients.base import KedroClient, WorkerLaunch, WorkerOverride
 from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.running.asset_checks import selected_checks
-from dagster_kedro.running.run import logged, pipes_context
+from dagster_kedro.running.launches import pipes_context
+from dagster_kedro.running.run import logged
 from dagster_kedro.running.scheduling import GroupScheduler
 from dagster_kedro.running.worker_session import run_worker
 from dagster_kedro.running.workers import refuse_unused

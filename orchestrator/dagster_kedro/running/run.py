@@ -6,17 +6,18 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import msgspec
-from dagster_pipes import PipesContextData
 from kedro_manifest.findings import list_names
-from kedro_manifest.invocation import Invocation, encode_invocation
+from kedro_manifest.invocation import Invocation, RunBegins, RunEnds
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.graph import outputs_of
 from kedro_manifest.planning.plan import Group, Plan, plan_groups
 from kedro_manifest.planning.selection import needed_nodes, nodes_with_missing_outputs
+from kedro_manifest.settings.hooks import hooks_fired_once
 
 from dagster_kedro.assets.index import AssetIndex
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch
@@ -36,13 +37,14 @@ from dagster_kedro.running.asset_checks import StepChecks
 from dagster_kedro.running.attempts import finished_before, latest_materialization, yield_again
 from dagster_kedro.running.group_progress import GroupProgress
 from dagster_kedro.running.invocations import Invocations
+from dagster_kedro.running.launches import worker_launch
 from dagster_kedro.running.ordering import in_dependency_order
 from dagster_kedro.running.other_steps import OtherSteps
 from dagster_kedro.running.retrying import run_attempts
+from dagster_kedro.running.run_hooks import RunHooks, will_be_tried_again
 from dagster_kedro.running.scheduling import GroupScheduler
 from dagster_kedro.running.slices import (
     partitioned_outputs,
-    pipes_partitions,
     slice_of_run,
     span,
     with_slice,
@@ -79,6 +81,8 @@ class KedroRun:
             context, self._partitions_of, optional=self._checks.on_loading
         )
         self._others = OtherSteps(context, index, self._slice)
+        hooks_once = hooks_fired_once(index.manifest, self._orchestration)
+        self._hooks = RunHooks(context, hooks_once, self._others, self._fire_hook)
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}
         # A check may be selected without its asset: what is stored is loaded for it, and where that
@@ -154,9 +158,16 @@ class KedroRun:
         yield from self._check_stored()
         limits = limits_of(self.plan, self._index.graph, self._orchestration.concurrency.tags)
         scheduler = GroupScheduler(self.plan, self._max_concurrent(), limits)
+        if self._is_one_worker():
+            self._hooks.leave_to_the_worker()
+            self._invocations.leave_run_hooks_to_the_worker()
+        elif self.plan.groups:
+            self._hooks.begin()
         with closing(logged(self._context, scheduler.outcomes(self._run_group))) as outcomes:
             yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
+        if self.plan.groups or self._others.has_any:
+            self._hooks.succeed()
         self._remove_staged()
 
     def _leave_out_existing(self) -> None:
@@ -240,6 +251,7 @@ class KedroRun:
         if skipped:
             self._context.log.error(f"Not run because of the failure: {', '.join(skipped)}.")
         errors = [failure.error for failure in scheduler.failures]
+        self._hooks.fail(errors[0])
         if len(errors) == 1:
             raise errors[0]
         listed = "\n\n".join(f"{type(error).__name__}: {error}" for error in errors)
@@ -321,24 +333,27 @@ class KedroRun:
             # The work is done and saved; what is left behind costs room only.
             self._context.log.warning(f"Staged data was not removed: {error}")
 
+    def _is_one_worker(self) -> bool:
+        """Tell whether one worker, tried once, is the whole run: it does all that `kedro run` does."""
+        if len(self.plan.groups) != 1 or self._others.has_any:
+            return False
+        tries = (
+            self._context.retry_number + self._workers.retries_of(self.plan.groups[0]).max_retries
+        )
+        return not tries and not will_be_tried_again(self._context)
+
+    def _fire_hook(self, hook: str, about: RunBegins | RunEnds) -> None:
+        nodes = self._others.nodes_of_run(self.plan)
+        invocation = self._invocations.firing(hook, nodes, about)
+        expected = msgspec.structs.replace(expected_of(invocation), name=f"hook `{hook}`")
+        self._workers.run_besides(
+            self._launch(invocation), GroupResults(expected), partial(log_line, self._context)
+        )
+
     def _launch(
         self, invocation: Invocation, more_keys: Iterable[dg.AssetKey] = ()
     ) -> WorkerLaunch:
-        """Return what a client has to know.
-
-        Args:
-            invocation: What the worker is asked to run.
-            more_keys: Assets that its nodes may speak of, besides those that they report.
-        """
-        keys = [*invocation.dataset_assets.values(), *invocation.node_assets.values()]
-        more = sorted(key.to_escaped_user_string() for key in more_keys)
-        keys += [key for key in more if key not in keys]
-        return WorkerLaunch(
-            group=invocation.group,
-            context_data=pipes_context(self._context, keys, encode_invocation(invocation)),
-            project_dir=self._index.project.project_dir,
-            python=self._index.project.python,
-        )
+        return worker_launch(self._context, self._index.project, invocation, more_keys)
 
     def _saved_besides(self, group: Group, wanted: set[str]) -> dict[str, dg.AssetKey]:
         """Datasets that the group's nodes save on the way; memory is gone when they end."""
@@ -366,32 +381,12 @@ def logged(
     """
     with closing(outcomes):
         for outcome in outcomes:
-            if isinstance(outcome, LogLine):
-                context.log.log(outcome.level.upper(), outcome.message)
-            else:
+            if not log_line(context, outcome):
                 yield outcome
 
 
-def pipes_context(
-    context: dg.AssetExecutionContext, asset_keys: Sequence[str], extras: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the Pipes context of one worker: of its own assets only, however large the step.
-
-    Args:
-        context: The step's.
-        asset_keys: Escaped keys of the assets that the worker reports to.
-        extras: What else the worker is told.
-    """
-    data = PipesContextData(
-        asset_keys=asset_keys,
-        code_version_by_asset_key=dict.fromkeys(asset_keys),
-        provenance_by_asset_key=dict.fromkeys(asset_keys),
-        partition_key=None,
-        partition_key_range=None,
-        partition_time_window=None,
-        run_id=context.run_id,
-        job_name=context.job_name,
-        retry_number=context.retry_number,
-        extras=extras,
-    )
-    return {**data, **pipes_partitions(context)}
+def log_line(context: dg.AssetExecutionContext, outcome: Outcome) -> bool:
+    """Write an outcome to the run's log, if it is a line for it; tell whether it was."""
+    if isinstance(outcome, LogLine):
+        context.log.log(outcome.level.upper(), outcome.message)
+    return isinstance(outcome, LogLine)

@@ -23,7 +23,7 @@ def run_worker(
     client: KedroClient,
     launch: WorkerLaunch,
     results: GroupResults,
-    emit: Callable[[Outcome], None],
+    emit: Callable[[Outcome], object],
     stop: threading.Event,
     *,
     timeout_s: float | None = None,

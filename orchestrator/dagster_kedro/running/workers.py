@@ -86,7 +86,7 @@ class Workers:
         self,
         launch: WorkerLaunch,
         results: GroupResults,
-        emit: Callable[[Outcome], None] = lambda _: None,
+        emit: Callable[[Outcome], object] = lambda _: None,
     ) -> None:
         """Run a worker that belongs to no group, to its end; what it reports is in the results."""
         client = self._clients.get(self._rules.client_besides)
