@@ -123,6 +123,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Datasets that another worker of the run has validated on saving, transcoding kept."""
     staged: dict[str, str] = {}
     """In-memory datasets that come from or go to another worker, and the URL of each."""
+    staged_results: list[str] = []
+    """Of these, what no node reads: a hook gets it in another worker, if it can be pickled."""
     staging_backend: str = "pickle"
     """Module that pickles them."""
     find_only: bool = False

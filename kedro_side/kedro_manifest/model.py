@@ -118,6 +118,8 @@ class HookImplementation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Distribution of a plugin, or `module.Class` of an object in the project's `settings.HOOKS`."""
     hooks: list[str]
     """Kedro's names of the hooks that it implements, sorted."""
+    takes_result: bool = False
+    """Whether its `after_pipeline_run` takes what the run gives, the `run_result`."""
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

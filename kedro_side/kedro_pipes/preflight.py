@@ -28,6 +28,7 @@ from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import Plan, plan_groups
 from kedro_manifest.preflight.check import check_manifest
+from kedro_manifest.settings.hooks import fired_once
 
 from kedro_pipes.export import LiveProject, describe_project, ineffective_entries, open_live_project
 from kedro_pipes.project.configuration import (
@@ -36,6 +37,8 @@ from kedro_pipes.project.configuration import (
     read_config,
     relative_path,
 )
+from kedro_pipes.project.hook_registration import unknown_names
+from kedro_pipes.project.hook_state import kept_for_other_hooks
 from kedro_pipes.project.loading import first_line
 from kedro_pipes.project.orchestration_file import FILE, locate
 from kedro_pipes.project.redaction import redact_text, redact_uri
@@ -69,6 +72,7 @@ def check_project(*, clients: Collection[str] = (), **options: Any) -> list[Find
     findings += _check_kedro_version(live)
     findings += _check_staging(live, manifest, places)
     findings += _check_ineffective(live, manifest)
+    findings += _check_hooks(live, manifest)
     return sort_findings(_in_its_file(each, live) for each in findings)
 
 
@@ -133,6 +137,31 @@ def _check_ineffective(live: LiveProject, manifest: Manifest) -> Iterator[Findin
             message=f"It {entry.reason}.",
             cure=entry.cure,
         )
+
+
+def _check_hooks(live: LiveProject, manifest: Manifest) -> Iterator[Finding]:
+    for name in unknown_names(live.blocked_plugins, live.hook_manager):
+        yield Finding(
+            severity="warning",
+            code="unknown-hooks",
+            place=f"{FILE}: blocked_plugins",
+            message=f"No plugin '{name}' is installed.",
+            cure="Write the name of its distribution, as `pip list` shows it, or take it out.",
+        )
+    try:
+        once = {each.name for each in fired_once(manifest, orchestration_of(manifest))}
+    except OrchestrationError:
+        return  # A finding of its own.
+    for name, attributes in kept_for_other_hooks(live.hook_manager).items():
+        if name in once:
+            yield Finding(
+                severity="warning",
+                code="hook-state",
+                place=name,
+                message=f"`before_pipeline_run` keeps {list_names(attributes)} in its object, and "
+                "fires in a process of its own: its other hooks do not find that there.",
+                cure=f"Set `run_hooks: {{{name}: per_process}}` in dagster.yml, if they need it.",
+            )
 
 
 def _doubted(finding: Finding) -> Finding:

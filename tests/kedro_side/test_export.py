@@ -53,6 +53,8 @@ def test_manifest_is_what_was_recorded(spaceport, export):
         manifest["project"].update(project)
         for pipeline in manifest["pipelines"]:
             pipeline.pop("loads_alone")  # what Kedro's version can do
+        own = [each for each in manifest["hooks"] if each["name"].startswith("spaceport.")]
+        manifest["hooks"] = own  # and not those of whatever plugins are installed
 
     assert recorded == found, (
         "the exporter writes something else than tests/manifest/fixtures/spaceport-1.0.json: "

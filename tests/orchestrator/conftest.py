@@ -21,6 +21,7 @@ def make_manifest(
     pipelines=None,
     parameters=(),
     runtime_parameters=(),
+    hooks=(),
     orchestration=None,
 ) -> Manifest:
     """Return a manifest in which every dataset that is not described is a CSV file."""
@@ -42,6 +43,7 @@ def make_manifest(
         pipelines=[Pipeline(name=name, nodes=sorted(of)) for name, of in pipelines.items()],
         parameters=list(parameters),
         runtime_parameters=list(runtime_parameters),
+        hooks=list(hooks),
         orchestration=orchestration or {},
     )
 

@@ -22,6 +22,7 @@ from kedro_manifest.preflight.grouping import (
     check_orchestration,
     check_partitions,
 )
+from kedro_manifest.preflight.hooks import check_hooks
 from kedro_manifest.preflight.jobs import find_job_problems
 
 Client = Literal["subprocess", "docker", "k8s", "ssh"]
@@ -47,6 +48,7 @@ def check_manifest(
         *disorder,
         *check_orchestration(manifest),
         *check_datasets(manifest, places, clients),
+        *check_hooks(manifest),
     ]
     if not disorder:
         graph = PipelineGraph(manifest)

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kedro_manifest.model import Manifest
+from kedro_manifest.model import HookImplementation, Manifest
 from kedro_manifest.orchestration.hooks import KEEP_STATE, RUN_SCOPED, RunHooks, names_hook
 from kedro_manifest.orchestration.root import Orchestration
 
 _ANY = "*"
 
 
-def hooks_fired_once(manifest: Manifest, orchestration: Orchestration) -> dict[str, list[str]]:
-    """Return the implementations of run-scoped hooks that fire once in a run.
-
-    Returns:
-        The hooks that each implements, by the name of the implementation.
-    """
-    found = {
-        each.name: [hook for hook in RUN_SCOPED if hook in each.hooks] for each in manifest.hooks
-    }
-    return {
-        name: hooks
-        for name, hooks in found.items()
-        if hooks and mode_of(name, orchestration) == "once"
-    }
+def fired_once(manifest: Manifest, orchestration: Orchestration) -> list[HookImplementation]:
+    """Return the implementations of run-scoped hooks that fire once in a run."""
+    return [
+        each
+        for each in manifest.hooks
+        if not set(RUN_SCOPED).isdisjoint(each.hooks)
+        and mode_of(each.name, orchestration) == "once"
+    ]
 
 
 def mode_of(name: str, orchestration: Orchestration) -> RunHooks:

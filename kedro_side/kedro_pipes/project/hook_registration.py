@@ -90,8 +90,14 @@ def describe_hooks(manager: PluginManager) -> list[HookImplementation]:
     for plugin in manager.get_plugins():
         hooks = {caller.name for caller in manager.get_hookcallers(plugin) or ()}
         found.setdefault(name_of(plugin, manager), set()).update(hooks)
+    taking_result = {
+        name_of(each.plugin, manager)
+        for each in manager.hook.after_pipeline_run.get_hookimpls()
+        if "run_result" in each.argnames
+    }
     return [
-        HookImplementation(name=name, hooks=sorted(hooks)) for name, hooks in sorted(found.items())
+        HookImplementation(name=name, hooks=sorted(hooks), takes_result=name in taking_result)
+        for name, hooks in sorted(found.items())
     ]
 
 

@@ -7,6 +7,7 @@ one in memory. Knows files (fsspec) and pickling, not groups.
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from kedro_manifest.invocation import Invocation
 from kedro_pipes.project.catalogs import get_dataset, is_in_memory
 from kedro_pipes.project.redaction import redact_text, redact_uri
 
+logger = logging.getLogger(__name__)
+
 
 class StagedDataset(AbstractDataset[Any, Any]):
     """A dataset that was to stay in memory, as a pickle.
@@ -26,15 +29,19 @@ class StagedDataset(AbstractDataset[Any, Any]):
         name: Its name in the catalog.
         url: Where it is, as fsspec spells it.
         backend: Module with `dumps` and `loads`.
+        is_needed: False where what cannot be kept is done without.
     """
 
     # Kedro warns of, and does not release, what outlives the run; this does.
     _EPHEMERAL = False
 
-    def __init__(self, name: str, url: str, backend: str = "pickle") -> None:
+    def __init__(
+        self, name: str, url: str, backend: str = "pickle", *, is_needed: bool = True
+    ) -> None:
         self._name = name
         self.url = url
         self._backend = backend
+        self._is_needed = is_needed
 
     def load(self) -> Any:
         """Return what another worker has saved.
@@ -55,6 +62,16 @@ class StagedDataset(AbstractDataset[Any, Any]):
         Raises:
             DatasetError: It cannot be pickled or written; the message says what to do.
         """
+        try:
+            self._save(data)
+        except DatasetError as error:
+            if self._is_needed:
+                raise
+            logger.warning(
+                "Hooks do not get '%s' as a result of the run: %s", self._name, error.__cause__
+            )
+
+    def _save(self, data: Any) -> None:
         try:
             pickled = self._pickler().dumps(data)
         except Exception as error:
@@ -106,7 +123,12 @@ class StagingHook:
             if present is not None and not is_in_memory(present):
                 continue
             place = absolute_url(url, self._project_path)
-            dataset = StagedDataset(name, place, self._invocation.staging_backend)
+            dataset = StagedDataset(
+                name,
+                place,
+                self._invocation.staging_backend,
+                is_needed=name not in self._invocation.staged_results,
+            )
             if hasattr(catalog, "__setitem__"):
                 specs = getattr(catalog, "_validator_specs", {})  # Kedro 1.6 or newer
                 kept = {name: specs[name]} if name in specs else {}

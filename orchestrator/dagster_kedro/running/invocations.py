@@ -20,7 +20,7 @@ from kedro_manifest.parameter_tree import integer_keys, parameter_tree
 from kedro_manifest.planning.graph import inputs_of, outputs_of
 from kedro_manifest.planning.grouping import is_staged
 from kedro_manifest.planning.plan import Group, Plan
-from kedro_manifest.settings.hooks import hooks_fired_once
+from kedro_manifest.settings.hooks import fired_once
 from kedro_manifest.settings.workers import most_attempts
 
 from dagster_kedro.assets.checks import KedroCheck
@@ -68,9 +68,9 @@ class Invocations:
         self._attempts_before = context.retry_number * most_attempts(orchestration)
         self.kedro_run_id = self._run_id_of(attempt=1)
         self._dagster_run_id = context.run_id
-        self._hooks_once = sorted(hooks_fired_once(index.manifest, orchestration))
         self._are_left_to_the_worker = False
         self._index = index
+        self._others = others
         self._settings = settings
         self._orchestration = orchestration
         self._selected = selected
@@ -87,7 +87,13 @@ class Invocations:
             if asset.version is not None
         )
         self._validated: set[str] = set()
-        self._staged = {name: self._staging_url(name) for name in _staged(plan, index, others)}
+        hooks_once = fired_once(index.manifest, orchestration)
+        self._hooks_once = [each.name for each in hooks_once]
+        is_split = len(plan.groups) > 1 or others.has_any
+        takes_result = is_split and any(each.takes_result for each in hooks_once)
+        self._results = _results_in_memory(plan, index) if takes_result else set()
+        staged = {*_staged(plan, index, others), *self._results}
+        self._staged = {name: self._staging_url(name) for name in sorted(staged)}
         self._staged.update(others.staged())
         self._staged.update(
             (index.by_key[key].name, asset.staged_at)
@@ -138,6 +144,7 @@ class Invocations:
             ],
             load_versions=self._load_versions(touched, made),
             staged={name: self._staged[name] for name in touched if name in self._staged},
+            staged_results=sorted(self._results.intersection(touched)),
             dataset_assets={
                 name: index.key_of_dataset[name].to_escaped_user_string()
                 for name in sorted(made & selected)
@@ -185,6 +192,9 @@ class Invocations:
             nodes: All that the run runs, in whichever steps.
             about: What the hook is told of the run.
         """
+        # Other steps may have ended since this one began.
+        self._versions.update(self._others.versions())
+        self._staged.update(self._others.staged())
         graph = self._index.graph
         touched = {name for each in nodes for name in datasets_of(graph.nodes[each])}
         return self._invocation(
@@ -295,6 +305,14 @@ def _staged(plan: Plan, index: AssetIndex, others: OtherSteps) -> list[str]:
     crossing = (name for name in elsewhere if index.graph.is_memory(name))
     may_cross = (name for name in crossing if is_staged(index.graph, policy, name))
     return sorted({*plan.staged, *may_cross})
+
+
+def _results_in_memory(plan: Plan, index: AssetIndex) -> set[str]:
+    """Return what no node reads: a hook may, in another process, once the run has ended."""
+    graph = index.graph
+    read = {name for node in graph.nodes.values() for name in inputs_of(node)}
+    made = {name for node in plan.nodes for name in outputs_of(graph.nodes[node])}
+    return {name for name in made - read if graph.is_memory(name)}
 
 
 def _file_name(dataset: str) -> str:

@@ -17,7 +17,7 @@ from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.graph import outputs_of
 from kedro_manifest.planning.plan import Group, Plan, plan_groups
 from kedro_manifest.planning.selection import needed_nodes, nodes_with_missing_outputs
-from kedro_manifest.settings.hooks import hooks_fired_once
+from kedro_manifest.settings.hooks import fired_once
 
 from dagster_kedro.assets.index import AssetIndex
 from dagster_kedro.clients.base import KedroClient, WorkerLaunch
@@ -81,7 +81,7 @@ class KedroRun:
             context, self._partitions_of, optional=self._checks.on_loading
         )
         self._others = OtherSteps(context, index, self._slice)
-        hooks_once = hooks_fired_once(index.manifest, self._orchestration)
+        hooks_once = fired_once(index.manifest, self._orchestration)
         self._hooks = RunHooks(context, hooks_once, self._others, self._fire_hook)
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}

@@ -8,10 +8,11 @@ for good `on_pipeline_error`. Knows when, and not what the workers are told besi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
 import dagster as dg
 from kedro_manifest.invocation import RunBegins, RunEnds, RunError
+from kedro_manifest.model import HookImplementation
 
 from dagster_kedro.errors import (
     GroupFailedError,
@@ -35,7 +36,7 @@ class RunHooks:
 
     Args:
         context: The step's.
-        implemented: The hooks that are to be fired once, by who implements them.
+        implemented: What fires once.
         others: The run's other steps.
         fire: Fires one.
     """
@@ -43,12 +44,12 @@ class RunHooks:
     def __init__(
         self,
         context: dg.AssetExecutionContext,
-        implemented: Mapping[str, list[str]],
+        implemented: Iterable[HookImplementation],
         others: OtherSteps,
         fire: Fire,
     ) -> None:
         self._context = context
-        self._hooks = {hook for hooks in implemented.values() for hook in hooks}
+        self._hooks = {hook for each in implemented for hook in each.hooks}
         self._others = others
         self._fire = fire
         self._marks = RunMarks(context, is_alone=not others.has_any)

@@ -89,7 +89,7 @@ def copy_project(tmp_path_factory) -> Callable[[str], Path]:
 def kedro_run(kedro_python) -> Callable[..., None]:
     """Call `kedro run` in a folder."""
 
-    def run(folder: Path, *options: str, **environment: str) -> None:
+    def run(folder: Path, *options: str, code: int = 0, **environment: str) -> None:
         finished = subprocess.run(
             [kedro_python.with_name("kedro"), "run", *options],
             cwd=folder,
@@ -99,7 +99,7 @@ def kedro_run(kedro_python) -> Callable[..., None]:
             check=False,
             timeout=120,
         )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
+        assert code == finished.returncode, finished.stdout + finished.stderr
 
     return run
 

@@ -3,6 +3,7 @@
 import traceback
 
 from kedro.framework.hooks import hook_impl
+from kedro.io import DatasetError
 
 from hooked.calls import tell
 
@@ -117,4 +118,7 @@ def _run_id_of(run_params):
 
 def _value(made):
     """Return the data of an output: since Kedro 1.0 hooks get datasets."""
-    return made.load() if hasattr(made, "load") else made
+    try:
+        return made.load() if hasattr(made, "load") else made
+    except DatasetError:
+        return "gone"

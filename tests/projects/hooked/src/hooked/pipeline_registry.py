@@ -48,4 +48,4 @@ def register_pipelines():
         node(split, "params:count", ["first", "second"], name="split"),
         node(compare, ["left.total", "right.total"], ["verdict", "remark"], name="compare"),
     ]
-    return {"__default__": pipeline([*halves, *around])}
+    return {"__default__": pipeline(halves, tags="group.halves") + pipeline(around)}
