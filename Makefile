@@ -16,7 +16,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-keys bench conformance-table reference screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-keys bench conformance-table hook-table reference screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -105,6 +105,9 @@ bench: environments ## Measure, as ratios in one run
 
 conformance-table: environments ## Run every failure under Dagster's own client and under ours
 	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md
+
+hook-table: environments ## Count the calls of every hook under kedro run and under Dagster
+	@$(DAGSTER)/python tests/bridge/hook_table.py --kedro-python $(KEDRO)/python --write docs/explanation/hooks.md
 
 reference: environments ## Write the reference pages and schemas that are made from the types
 	@$(DAGSTER)/python tools/write_schemas.py

@@ -140,7 +140,7 @@ def _check_ineffective(live: LiveProject, manifest: Manifest) -> Iterator[Findin
 
 
 def _check_hooks(live: LiveProject, manifest: Manifest) -> Iterator[Finding]:
-    for name in unknown_names(live.blocked_plugins, live.hook_manager):
+    for name in unknown_names(live.blocked_plugins):
         yield Finding(
             severity="warning",
             code="unknown-hooks",

@@ -7,13 +7,14 @@ hook in particular, and not when one fires.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from inspect import isclass, ismodule
 from types import ModuleType
 from typing import Any
 
 from kedro.framework.hooks.manager import _PLUGIN_HOOKS, _create_hook_manager
+from kedro.framework.project import settings
 from kedro.framework.session import session as classic_session
 from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.model import HookImplementation
@@ -63,10 +64,8 @@ def registering(blocked: Collection[str]) -> Iterator[None]:
 def make_hook_manager(blocked: Collection[str]) -> PluginManager:
     """Return a manager of Kedro's that passes over what is blocked, and names what it refuses."""
     manager = _create_hook_manager()
-    distributions = dict[str, str]()
-    for distribution, entry in _entry_points():
-        distributions[entry.name] = distribution.metadata["Name"]
-        if _is_blocked(blocked, *_names_of(distribution, entry)):
+    for entry in _entry_points() if blocked else ():
+        if _is_blocked(blocked, *_names_of(entry)):
             manager.set_blocked(entry.name)
     register = manager.register
 
@@ -76,9 +75,8 @@ def make_hook_manager(blocked: Collection[str]) -> PluginManager:
         try:
             return register(plugin, name)
         except Exception as error:
-            raise _plugin_error(
-                distributions.get(name or "", _class_path(plugin)), error
-            ) from error
+            whose = [_names_of(entry)[0] for entry in _entry_points() if entry.name == name]
+            raise _plugin_error([*whose, _class_path(plugin)][0], error) from error
 
     manager.register = guarded  # type: ignore[method-assign]
     return manager
@@ -116,11 +114,11 @@ def _class_path(plugin: Any) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def unknown_names(names: Collection[str], manager: PluginManager) -> list[str]:
-    """Return the names that mean neither a plugin that is installed nor anything registered."""
-    known = {name for each in _entry_points() for name in _names_of(*each)}
-    known |= {_class_path(plugin) for plugin in manager.get_plugins()}
-    return [name for name in names if not any(names_hook(name, each) for each in known)]
+def unknown_names(names: Collection[str]) -> list[str]:
+    """Return the names that mean neither an installed plugin nor a hook class of the project."""
+    known = {name for entry in _entry_points() for name in _names_of(entry)}
+    known |= {_class_path(plugin) for plugin in settings.HOOKS}
+    return [name for name in names if not _is_blocked([name], *known)]
 
 
 def _put(modules: list[ModuleType], functions: list[Callable[[], PluginManager]]) -> None:
@@ -128,15 +126,14 @@ def _put(modules: list[ModuleType], functions: list[Callable[[], PluginManager]]
         vars(module)["_create_hook_manager"] = function
 
 
-def _entry_points() -> Iterator[tuple[importlib.metadata.Distribution, Any]]:
-    for distribution in importlib.metadata.distributions():
-        for entry in distribution.entry_points:
-            if entry.group == _PLUGIN_HOOKS:
-                yield distribution, entry
+def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
+    return importlib.metadata.entry_points(group=_PLUGIN_HOOKS)
 
 
-def _names_of(distribution: importlib.metadata.Distribution, entry: Any) -> tuple[str, str]:
-    return distribution.metadata["Name"], str(entry.value).replace(":", ".")
+def _names_of(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """Return the distribution of a plugin, and where it is."""
+    path = entry.value.replace(":", ".")
+    return (entry.dist.name if entry.dist is not None else path), path
 
 
 def _is_blocked(blocked: Collection[str], *names: str) -> bool:
@@ -145,13 +142,12 @@ def _is_blocked(blocked: Collection[str], *names: str) -> bool:
 
 def _unimportable(blocked: Collection[str]) -> tuple[str, Exception] | None:
     """Return the first plugin that cannot be imported; those that can, are already."""
-    for distribution, entry in _entry_points():
-        name = distribution.metadata["Name"]
-        if not _is_blocked(blocked, *_names_of(distribution, entry)):
+    for entry in _entry_points():
+        if not _is_blocked(blocked, *_names_of(entry)):
             try:
                 entry.load()
             except Exception as error:  # noqa: BLE001 - a plugin is anybody's code
-                return name, error
+                return _names_of(entry)[0], error
     return None
 
 

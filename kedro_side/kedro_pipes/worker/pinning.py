@@ -34,10 +34,10 @@ class PinnedEntriesHook:
 
 def entries_from_catch_all(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return the entry of each name that no entry and no other factory describes."""
+    if not hasattr(CatalogConfigResolver, "match_user_catch_all_pattern"):
+        return {}  # Kedro before 1.0 takes them all
     # Stubs: a resolver wants the credentials of every real entry.
     patterns = _resolver(dict.fromkeys(config, _MEMORY))
-    if not hasattr(patterns, "match_user_catch_all_pattern"):  # Kedro before 1.0 takes them all
-        return {}
     found = {}
     for name in names:
         if name not in config and not patterns.match_dataset_pattern(name):

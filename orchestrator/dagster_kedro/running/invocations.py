@@ -124,7 +124,7 @@ class Invocations:
         index = self._index
         nodes = [index.graph.nodes[name] for name in group.nodes]
         made = {name for node in nodes for name in outputs_of(node)}
-        touched = [name for node in nodes for name in datasets_of(node)]
+        touched = [name for node in nodes for name in _datasets_of(node)]
         selected = self._selected - reported
         return self._invocation(
             group=group.name,
@@ -196,7 +196,7 @@ class Invocations:
         self._versions.update(self._others.versions())
         self._staged.update(self._others.staged())
         graph = self._index.graph
-        touched = {name for each in nodes for name in datasets_of(graph.nodes[each])}
+        touched = {name for each in nodes for name in _datasets_of(graph.nodes[each])}
         return self._invocation(
             group=hook,
             # One for the whole run, whichever try of a step it is.
@@ -293,7 +293,7 @@ class Invocations:
         return f"{folder}/{self.kedro_run_id}/{_file_name(dataset)}.pickle"
 
 
-def datasets_of(node: Node) -> list[str]:
+def _datasets_of(node: Node) -> list[str]:
     """Return what a node loads and saves, transcoding kept."""
     return [*node.inputs, *node.outputs]
 

@@ -166,9 +166,9 @@ class KedroRun:
         with closing(logged(self._context, scheduler.outcomes(self._run_group))) as outcomes:
             yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
-        if self.plan.groups or self._others.has_any:
-            self._hooks.succeed()
-        self._remove_staged()
+        has_ended = bool(self.plan.groups) or self._others.has_any
+        if not has_ended or self._hooks.succeed():
+            self._remove_staged()
 
     def _leave_out_existing(self) -> None:
         """Ask a worker which outputs exist; plan again without the nodes that need not run."""

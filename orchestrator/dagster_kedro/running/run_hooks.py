@@ -80,19 +80,24 @@ class RunHooks:
             else:
                 time.sleep(_POLL_S)
 
-    def succeed(self) -> None:
-        """Have `after_pipeline_run` fired, unless another step of those that ended last does.
+    def succeed(self) -> bool:
+        """Have `after_pipeline_run` fired, unless another step is to do that.
+
+        Returns:
+            False if another step is: what the run has staged may still be loaded there.
 
         Raises:
             GroupFailedError: The hook failed.
         """
         if AFTER not in self._hooks or self._are_left_to_the_worker:
-            return
+            return True
         if self._others.has_any and not self._others.are_done():
-            return
-        if self._is_ours(AFTER):
-            self._fire_or_explain(AFTER, RunEnds())
-            self._marks.finish(AFTER)
+            return False
+        if not self._is_ours(AFTER):
+            return False
+        self._fire_or_explain(AFTER, RunEnds())
+        self._marks.finish(AFTER)
+        return True
 
     def fail(self, error: BaseException) -> None:
         """Have `on_pipeline_error` fired for the first failure of the run that is final.
@@ -101,7 +106,7 @@ class RunHooks:
         """
         if ON_ERROR not in self._hooks or will_be_tried_again(self._context):
             return
-        if self._are_left_to_the_worker and not has_fired_nothing(error):
+        if self._are_left_to_the_worker and not was_ended_from_outside(error):
             return
         if not self._is_ours(ON_ERROR):
             return
@@ -140,7 +145,7 @@ def will_be_tried_again(context: dg.AssetExecutionContext) -> bool:
     return bool(context.retry_number < policy.max_retries)
 
 
-def has_fired_nothing(error: BaseException) -> bool:
+def was_ended_from_outside(error: BaseException) -> bool:
     """Tell whether a worker was ended from outside, so that its session fired no hook at its end."""
     return isinstance(error, WorkerExitedError | WorkerTimedOutError)
 

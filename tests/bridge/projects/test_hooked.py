@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster_kedro import build_definitions
-from kedro_manifest.orchestration.hooks import RUN_SCOPED
+from dagster_kedro import KedroPipesResource, KedroSubprocessClient, build_definitions
 
 WHOM = ("hooked", "called-plugin")
 OF_SESSION = ("after_context_created", "after_catalog_created")
+DEFINITIONS = """\
+from pathlib import Path
+
+from dagster_kedro import KedroProject, build_definitions
+
+project = KedroProject(Path(__file__).parent, python={python!r}, env="steps")
+defs = build_definitions(project)
+"""
 Calls = list[dict[str, Any]]
 
 
@@ -20,19 +27,10 @@ def calls_in(folder: Path) -> Calls:
     return [call for each in lines if "command" not in (call := json.loads(each))]
 
 
-def count(calls: Calls, *hooks: str) -> Counter[str]:
-    """Return how often each call was made, whenever and wherever; by default of nodes and data."""
-    passing = ("process_id", "run_id", "error" if "on_node_error" not in hooks else "")
-    chosen = [
-        call
-        for call in calls
-        if (call["hook"] in hooks if hooks else call["hook"] not in (*OF_SESSION, *RUN_SCOPED))
-    ]
-    return Counter(
-        json.dumps({key: call[key] for key in sorted(call.keys() - set(passing))})
-        for call in chosen
-        if call["who"] in WHOM
-    )
+def of_nodes(calls: Calls) -> Counter[str]:
+    """Return how often each call of a node or a dataset was made, wherever, with its arguments."""
+    ours = [call for call in calls if "node" in call and call["who"] in WHOM]
+    return Counter(json.dumps({**call, "process_id": None}, sort_keys=True) for call in ours)
 
 
 def of(calls: Calls, hook: str, who: str = "hooked") -> Calls:
@@ -61,27 +59,21 @@ def by_kedro(run_by_kedro) -> Calls:
 
 
 @pytest.fixture(scope="module")
-def run_hooked(copy_project, export, run_job, run_definitions, open_project):
+def run_hooked(copy_project, export, run_definitions, open_project):
     """Run the project in an environment of its own; return its calls and the run."""
 
-    def run(env=None, *, step_per=None, parameters=None, hooks=None, **options):
+    def run(env=None, *, step_per="selection", parameters=None):
         folder = copy_project("hooked")
-        if hooks is not None:
-            (folder / "conf/base/dagster.yml").write_text(json.dumps(hooks))
         export(folder, *(["--env", env] if env else []))
         (folder / "hooks.jsonl").unlink()
-        if step_per is None:
-            project_options = {"env": env}
-            finished = run_job(
-                folder,
-                "__default__",
-                project_options=project_options,
-                parameters=parameters or {},
-                **options,
-            )
-        else:
-            definitions = build_definitions(open_project(folder, env=env), step_per=step_per)
-            finished = run_definitions(definitions, "__ASSET_JOB")
+        definitions = build_definitions(
+            open_project(folder, env=env),
+            step_per=step_per,
+            resource=KedroPipesResource(
+                client=KedroSubprocessClient(), parameters=parameters or {}
+            ),
+        )
+        finished = run_definitions(definitions, "__ASSET_JOB")
         return calls_in(folder), finished
 
     return run
@@ -90,10 +82,10 @@ def run_hooked(copy_project, export, run_job, run_definitions, open_project):
 @pytest.mark.parametrize(
     ("env", "groups", "step_per"),
     [
-        ("tag", 3, None),
-        ("together", 1, None),
-        pytest.param("namespace", 4, None, marks=pytest.mark.slow),
-        pytest.param("staged", 6, None, marks=pytest.mark.slow),
+        ("tag", 3, "selection"),
+        ("together", 1, "selection"),
+        pytest.param("namespace", 4, "selection", marks=pytest.mark.slow),
+        pytest.param("staged", 6, "selection", marks=pytest.mark.slow),
         pytest.param("staged", 6, "group", marks=pytest.mark.slow),
     ],
 )
@@ -104,9 +96,8 @@ def test_as_often_as_kedro_run(run_hooked, by_kedro, env, groups, step_per):
     (began,), (ended,) = of(calls, "before_pipeline_run"), of(calls, "after_pipeline_run")
 
     assert run.success, run.errors
-    assert count(by_kedro) == count(calls)
+    assert of_nodes(by_kedro) == of_nodes(calls)
     assert orders(by_kedro) == orders(calls)
-    assert count(by_kedro, "on_pipeline_error") == count(calls, "on_pipeline_error")
     assert groups == len(processes(of(calls, "before_dataset_loaded")))
     for hook in OF_SESSION:
         assert workers == len(of(calls, hook)) == len(processes(of(calls, hook)))
@@ -119,12 +110,16 @@ def test_as_often_as_kedro_run(run_hooked, by_kedro, env, groups, step_per):
     told = ("run_id", "node_names", "nodes", "params", "has_catalog")
     assert [began[key] for key in told] == [ended[key] for key in told]
     assert of(by_kedro, "before_pipeline_run")[0]["nodes"] == began["nodes"] == began["node_names"]
-    assert {began["run_id"]} == {call["run_id"] for call in calls if "run_id" in call}
+    assert {began["run_id"]} == {call["version"] for call in of(calls, "after_catalog_created")}
     first = next(index for index, call in enumerate(calls) if "node" in call)
     assert calls.index(began) < first
     assert ended in calls[-2:]
     assert of(by_kedro, "after_pipeline_run")[0]["result"] == ended["result"]
     assert [] == [call for call in calls if call["who"] == "disabled-plugin"]
+    # One that keeps state fires in each worker, before its nodes.
+    stateful = of(calls, "before_node_run", "stateful")
+    assert {began["run_id"]} == {call["kept"] for call in stateful}
+    assert processes(stateful) == processes(of(calls, "before_pipeline_run", "stateful"))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +130,7 @@ def failed_by_kedro(copy_project, kedro_run) -> Calls:
     return calls_in(folder)
 
 
-@pytest.mark.parametrize("env", [None, "together"])
+@pytest.mark.parametrize("env", [None, pytest.param("together", marks=pytest.mark.slow)])
 def test_as_often_as_a_kedro_run_that_fails(run_hooked, failed_by_kedro, env):
     """`on_pipeline_error` is called once, with the node's error, and nothing says that all is well."""
     calls, run = run_hooked(env, parameters={"fail": True})
@@ -143,7 +138,10 @@ def test_as_often_as_a_kedro_run_that_fails(run_hooked, failed_by_kedro, env):
 
     assert not run.success
     assert "told to fail" in run.error
-    assert count(failed_by_kedro, "on_node_error") == count(calls, "on_node_error")
+    assert 1 == len(of(calls, "on_node_error"))
+    assert (
+        of(failed_by_kedro, "on_node_error")[0]["error"] == of(calls, "on_node_error")[0]["error"]
+    )
     assert [] == of(calls, "after_pipeline_run")
     told = ("error", "nodes", "params", "has_catalog")
     assert [expected[key] for key in told] == [error[key] for key in told]
@@ -151,13 +149,20 @@ def test_as_often_as_a_kedro_run_that_fails(run_hooked, failed_by_kedro, env):
     assert error in calls[-2:]
 
 
-def test_state_that_node_hooks_need(run_hooked):
-    """Where `run_hooks` says so, each worker's own hooks have begun before its nodes."""
-    calls, _ = run_hooked()
-    nodes = of(calls, "before_node_run", "stateful")
-    (began,) = of(calls, "before_pipeline_run")
+@pytest.mark.slow
+def test_steps_that_are_processes(copy_project, kedro_run, export, kedro_python, dagster_command):
+    """Steps that run at the same time agree, in Dagster's event log, on who begins and ends."""
+    folder = copy_project("hooked")
+    kedro_run(folder)
+    export(folder, "--env", "steps")
+    (folder / "hooks.jsonl").unlink()
+    (folder / "definitions.py").write_text(DEFINITIONS.format(python=str(kedro_python)))
+    done = dagster_command(folder, "job", "execute", "-f", "definitions.py", "-j", "halves")
+    calls = calls_in(folder)
+    (began,), (ended,) = of(calls, "before_pipeline_run"), of(calls, "after_pipeline_run")
 
-    assert 6 == len(nodes)
-    assert {began["run_id"]} == {call["kept"] for call in nodes}
-    assert processes(nodes) == processes(of(calls, "before_pipeline_run", "stateful"))
-    assert began["process_id"] not in processes(nodes)
+    assert 0 == done.returncode, done.stderr
+    assert 4 == len(processes(calls))
+    assert ["left.add", "left.square", "right.add", "right.square"] == began["nodes"]
+    assert calls.index(began) < next(index for index, call in enumerate(calls) if "node" in call)
+    assert ended in calls[-2:]

@@ -56,22 +56,22 @@ class TellingHooks:
         self._tell_run("on_pipeline_error", run_params, pipeline, catalog, **told)
 
     @hook_impl
-    def before_node_run(self, node, inputs, run_id):
+    def before_node_run(self, node, inputs):
         """Tell of the node, and replace an input of one."""
-        self._tell("before_node_run", node=node.name, run_id=run_id, inputs=sorted(inputs))
+        self._tell("before_node_run", node=node.name, inputs=sorted(inputs))
         if self._who == "hooked" and node.name == "right.square":
             return {"second": [*inputs["second"], 10]}
         return None
 
     @hook_impl
-    def after_node_run(self, node, outputs, run_id):
+    def after_node_run(self, node, outputs):
         """Tell of the node and its outputs."""
-        self._tell("after_node_run", node=node.name, run_id=run_id, outputs=sorted(outputs))
+        self._tell("after_node_run", node=node.name, outputs=sorted(outputs))
 
     @hook_impl
-    def on_node_error(self, error, node, run_id):
+    def on_node_error(self, error, node):
         """Tell of the node and its error."""
-        self._tell("on_node_error", node=node.name, run_id=run_id, error=repr(error))
+        self._tell("on_node_error", node=node.name, error=repr(error))
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name, node):
