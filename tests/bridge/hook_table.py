@@ -50,6 +50,7 @@ COLUMNS: list[tuple[str, dict[str, Any] | None]] = [
         {**EACH_ALONE, "run_hooks": "per_process"},
     ),
 ]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 Calls = list[dict[str, Any]]
 
 
@@ -110,7 +111,9 @@ def run_under_dagster(folder: Path, python: Path, *, fail: bool) -> None:
     resource = KedroPipesResource(client=KedroSubprocessClient(), parameters={"fail": fail})
     definitions = build_definitions(KedroProject(folder, python=python), resource=resource)
     job = definitions.resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(instance=dg.DagsterInstance.ephemeral(), raise_on_error=False)
+    result = job.execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(), raise_on_error=False, run_config=QUIET
+    )
     assert fail != result.success
 
 
