@@ -40,6 +40,21 @@ def configure(project, **content):
     (project / "conf/base/dagster.yml").write_text(json.dumps(content))
 
 
+def invocation(project, **particulars) -> str:
+    """Write what a worker is asked to run: one node."""
+    content = {
+        "group": "split",
+        "nodes": ["split"],
+        "pipelines": ["__default__"],
+        "kedro_run_id": "2026-01-01T00.00.00.000Z",
+        "dagster_run_id": "by hand",
+        "package_name": "hooked",
+        **particulars,
+    }
+    (project / "invocation.json").write_text(json.dumps(content))
+    return "invocation.json"
+
+
 @pytest.fixture
 def broken_at_import(tmp_path):
     """A folder with an installed plugin that cannot even be imported."""
@@ -90,17 +105,8 @@ def test_blocked_plugins(hooked, kedro_pipes, broken_at_import):
     exported = kedro_pipes("export", plugins=broken_at_import)
     names = {each["name"] for each in json.loads((hooked / "manifest.json").read_text())["hooks"]}
     (hooked / "hooks.jsonl").unlink()
-    invocation = {
-        "group": "split",
-        "nodes": ["split"],
-        "pipelines": ["__default__"],
-        "kedro_run_id": "2026-01-01T00.00.00.000Z",
-        "dagster_run_id": "by hand",
-        "package_name": "hooked",
-        "blocked_plugins": ["shaky", TELLING],
-    }
-    (hooked / "invocation.json").write_text(json.dumps(invocation))
-    worked = kedro_pipes("--invocation", "invocation.json", plugins=broken_at_import)
+    blocked = invocation(hooked, blocked_plugins=["shaky", TELLING])
+    worked = kedro_pipes("--invocation", blocked, plugins=broken_at_import)
     calls = [json.loads(line) for line in (hooked / "hooks.jsonl").read_text().splitlines()]
 
     assert 0 == exported.returncode, exported.stderr
@@ -112,16 +118,7 @@ def test_blocked_plugins(hooked, kedro_pipes, broken_at_import):
 @pytest.mark.newest  # as above
 def test_a_worker_names_the_plugin(hooked, kedro_pipes):
     """A worker's environment may have a plugin that the export's has not."""
-    invocation = {
-        "group": "split",
-        "nodes": ["split"],
-        "pipelines": ["__default__"],
-        "kedro_run_id": "2026-01-01T00.00.00.000Z",
-        "dagster_run_id": "by hand",
-        "package_name": "hooked",
-    }
-    (hooked / "invocation.json").write_text(json.dumps(invocation))
-    done = kedro_pipes("--invocation", "invocation.json", plugins=OLD_PLUGIN)
+    done = kedro_pipes("--invocation", invocation(hooked), plugins=OLD_PLUGIN)
 
     assert 1 == done.returncode
     assert "PluginError: Cannot register the hooks of 'old-plugin'" in done.stderr

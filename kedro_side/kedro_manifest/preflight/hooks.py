@@ -9,6 +9,7 @@ from kedro_manifest.findings import Finding
 from kedro_manifest.model import Manifest
 from kedro_manifest.orchestration.hooks import names_hook
 from kedro_manifest.orchestration.root import orchestration_of
+from kedro_manifest.preflight.entries import ORCHESTRATION_FILE
 
 
 def check_hooks(manifest: Manifest) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def check_hooks(manifest: Manifest) -> Iterator[Finding]:
             yield Finding(
                 severity="warning",
                 code="unknown-hooks",
-                place=f"dagster.yml: run_hooks.{entry}",
+                place=f"{ORCHESTRATION_FILE}: run_hooks.{entry}",
                 message=f"No plugin and no hook class '{entry}' is registered.",
                 cure=f"Choose from {', '.join(each.name for each in manifest.hooks) or 'none'}, or "
                 "take the entry out.",

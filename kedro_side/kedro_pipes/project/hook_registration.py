@@ -1,7 +1,7 @@
 """How hooks of plugins and of the project's settings are registered in Kedro's sessions.
 
-Leaves out what is blocked before it is imported, and names what cannot be registered. Knows no
-hook in particular, and not when one fires.
+Leaves out what is blocked before it is imported, and names what cannot be registered. Knows not
+when a hook fires.
 """
 
 from __future__ import annotations
