@@ -83,6 +83,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Name of the entry in `credentials.yml`, never its content."""
     validator: Validator | None = None
     """None where the catalog names none, or one that is not enabled."""
+    of_process: bool = False
+    """True for what is kept, but can be loaded only where it was saved: a metric or a model that
+    kedro-mlflow reads from the run that is active."""
     unpicklable: str | None = None
     """Of what is in memory: why the store's backend can hardly pickle it, told of the node that
     writes it, such as `returns a lambda`. None where nothing speaks against it."""

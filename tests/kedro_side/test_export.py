@@ -233,6 +233,31 @@ def create_pipeline():
     )
 
 
+@pytest.mark.parametrize(
+    ("entry", "bound"),
+    [
+        ({"type": "kedro_mlflow.io.metrics.MlflowMetricDataset"}, True),
+        ({"type": "kedro_mlflow.io.metrics.MlflowMetricDataset", "run_id": "4711"}, False),
+        ({"type": "kedro_mlflow.io.models.MlflowModelTrackingDataset", "flavor": "f"}, True),
+        (
+            {
+                "type": "kedro_mlflow.io.models.MlflowModelTrackingDataset",
+                "load_args": {"model_uri": "models:/m/1"},
+            },
+            False,
+        ),
+        ({"type": "kedro_mlflow.io.models.MlflowModelRegistryDataset"}, False),
+        ({"type": "kedro_mlflow.io.artifacts.MlflowArtifactDataset", "dataset": "a.B"}, False),
+    ],
+)
+def test_what_kedro_mlflow_reads_from_its_own_run(entry, bound):
+    """A metric or a model that names no MLflow run is found only by the process that logged it."""
+    (dataset,) = CatalogEntries({"{name}": entry}).describe(["logged"])
+
+    assert bound == dataset.of_process
+    assert "other" == dataset.kind
+
+
 def test_functions_of_every_shape_are_named(spaceport, export):
     """Lambdas, decorated functions, methods and callable objects are found where they are written."""
     append(

@@ -97,6 +97,31 @@ def test_one_asset_needs_only_its_node_where_its_inputs_are_persisted():
     assert {"C"} == needed_nodes(graph_of(DIAMOND), datasets=["c"])
 
 
+def bound(graph, name):
+    """The same graph, in which only the process that has saved a dataset can load it."""
+    datasets = [
+        msgspec.structs.replace(each, of_process=each.name == name)
+        for each in graph.manifest.datasets
+    ]
+    return PipelineGraph(msgspec.structs.replace(graph.manifest, datasets=datasets))
+
+
+def test_what_only_its_process_can_load_joins_producer_and_consumers():
+    """A metric that is read from the active MLflow run cannot leave its process, staged or not."""
+    graph = bound(graph_of(DIAMOND), "a")
+    staging = GroupPolicy(memory_datasets="stage")
+
+    assert [["A", "B"], ["C"]] == groups_of(graph)
+    assert [["A", "B"], ["C"]] == [
+        group.nodes for group in plan_groups(graph, graph.nodes, staging).groups
+    ]
+
+
+def test_what_only_its_process_can_load_is_made_again():
+    """Who reads such a dataset runs with the node that saves it."""
+    assert {"A", "B"} == needed_nodes(bound(graph_of(DIAMOND), "a"), datasets=["b"])
+
+
 def test_one_asset_needs_what_makes_its_memory_inputs():
     """In-memory inputs have to be made again, back to the next persisted dataset."""
     assert {"B", "C"} == needed_nodes(graph_of(DIAMOND, memory={"b"}), datasets=["c"])

@@ -72,6 +72,11 @@ class PipelineGraph:
         entry = self.datasets.get(dataset)
         return entry is None or entry.kind == "memory"
 
+    def is_of_process(self, dataset: str) -> bool:
+        """Tell whether only the process that has saved a dataset can load it, though it is kept."""
+        entry = self.datasets.get(dataset)
+        return entry is not None and entry.of_process
+
     def unpicklable(self, dataset: str) -> str | None:
         """Say why an in-memory dataset can hardly be pickled; None if nothing is known of it."""
         entry = self.datasets.get(dataset)

@@ -98,7 +98,7 @@ def _joined_by_data(
         for dataset in inputs_of(graph.nodes[name]):
             producer = graph.producers.get(dataset)
             in_memory = graph.is_memory(dataset) and not is_staged(graph, policy, dataset)
-            if producer in chosen and in_memory:
+            if producer in chosen and (in_memory or graph.is_of_process(dataset)):
                 joined.setdefault(dataset, []).append((producer, name))
             # A checkpoint confirmed by another process than the one that loaded it
             # would cover partitions that nobody has read.

@@ -69,8 +69,9 @@ def needed_nodes(
     """Return the nodes that must run to save `datasets` and to run `nodes`.
 
     A persisted input is loaded; an in-memory one has to be made again in this run, unless an
-    earlier attempt has staged it. What a node confirms has to be loaded in this run: confirmed
-    alone, it would cover partitions that nobody has read (`PipelineGraph.loaders`).
+    earlier attempt has staged it, and so has one that only the process that saves it can load.
+    What a node confirms has to be loaded in this run: confirmed alone, it would cover partitions
+    that nobody has read (`PipelineGraph.loaders`).
 
     Args:
         graph: The nodes and their edges.
@@ -89,7 +90,9 @@ def needed_nodes(
         waiting += [
             graph.producers[dataset]
             for dataset in inputs_of(graph.nodes[name])
-            if dataset in graph.producers and graph.is_memory(dataset) and dataset not in available
+            if dataset in graph.producers
+            and (graph.is_memory(dataset) or graph.is_of_process(dataset))
+            and dataset not in available
         ]
         waiting += graph.loaders.get(name, ())
     return needed

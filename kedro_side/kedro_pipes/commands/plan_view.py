@@ -210,7 +210,9 @@ def _view_group(
 ) -> GroupView:
     shared = Counter(labels[name] for name in group.nodes)
     bound = {name for name in group.nodes if shared[labels[name]] > 1}
-    in_memory = [name for name in group.joined_by if graph.is_memory(name)]
+    in_memory = [
+        name for name in group.joined_by if graph.is_memory(name) or graph.is_of_process(name)
+    ]
     written = _outputs(graph, group.nodes)
     read = {name for node in group.nodes for name in inputs_of(graph.nodes[node])}
     return GroupView(

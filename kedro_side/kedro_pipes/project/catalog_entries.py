@@ -24,8 +24,11 @@ from kedro_pipes.project.validators import allowed_validator, describe_validator
 MEMORY_TYPE = "MemoryDataset"
 _ALLOWED_KEYS = ("type", "filepath", "path", "versioned", "overwrite", "metadata", "layer")
 _CREDENTIALS_NAME = "credentials_name"
+_NAMES_A_RUN = "names_a_run"
 _MEMORY_TYPES = frozenset({"MemoryDataset", "SharedMemoryDataset"})
 _PARTITIONED = re.compile(r"Partitioned|Incremental")
+_OF_ACTIVE_RUN = re.compile(r"kedro_mlflow\.io\.(metrics\b|models\b.*MlflowModelTrackingDataset$)")
+"""Types of kedro-mlflow that load from the MLflow run that is active, unless another is named."""
 _TABLE = re.compile(r"SQL|Table|Hive|JDBC|GBQ|Query")
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)(?:://|::)")
 
@@ -81,6 +84,7 @@ class CatalogEntries:
             uri=uri,
             protocol=_protocol(uri) if uri else None,
             versioned=entry.get("versioned") is True or stored.get("versioned") is True,
+            of_process=_is_of_process(entry),
             overwrite=stored.get("overwrite") is True and kind == "partitioned",
             pattern=pattern,
             layer=_layer(entry, metadata),
@@ -133,6 +137,9 @@ def _allowed(entry: Any) -> Any:
         allowed["validator"] = allowed_validator(entry["validator"])
     if isinstance(entry.get("credentials"), str):
         allowed[_CREDENTIALS_NAME] = entry["credentials"]
+    load_args = entry.get("load_args")
+    if entry.get("run_id") or (isinstance(load_args, Mapping) and load_args.get("model_uri")):
+        allowed[_NAMES_A_RUN] = True
     if "dataset" in entry:
         inner = entry["dataset"]
         allowed["dataset"] = _allowed(inner) if isinstance(inner, Mapping) else {"type": inner}
@@ -158,6 +165,12 @@ def _stored(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     while type_name(entry.get("type")).rpartition(".")[2] == "CachedDataset" and _inner(entry):
         entry = _inner(entry)
     return entry
+
+
+def _is_of_process(entry: Mapping[str, Any]) -> bool:
+    """Tell whether only the process that has saved a dataset finds it again."""
+    is_bound = _OF_ACTIVE_RUN.match(type_name(entry.get("type"))) is not None
+    return is_bound and not entry.get(_NAMES_A_RUN)
 
 
 def _layer(entry: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
