@@ -16,7 +16,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-keys bench conformance-table hook-table reference screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-mlflow test-keys bench conformance-table hook-table reference screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,7 +68,7 @@ test-dagster: environments
 	$(DAGSTER)/python -m pytest tests/orchestrator -m 'not dask and ($(WHICH))' $(PYTEST_FLAGS)
 
 test-bridge: environments
-	$(DAGSTER)/python -m pytest tests/bridge -m 'not docker and ($(WHICH))' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/bridge -m 'not docker and not mlflow and ($(WHICH))' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
 test-slow: environments ## Run the tests that `make test` leaves out because they take long
 	@$(MAKE) test-kedro test-bridge WHICH=slow
@@ -94,6 +94,15 @@ test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment 
 
 test-docker: environments ## Test workers in containers; needs a Docker engine
 	$(DAGSTER)/python -m pytest tests/bridge/conformance -m docker --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+
+test-mlflow: environments .venv/mlflow/.ready ## Test kedro-mlflow against a real tracking server
+	$(DAGSTER)/python -m pytest tests/bridge/mlflow --kedro-python $(CURDIR)/.venv/mlflow/bin/python $(PYTEST_FLAGS)
+
+.venv/mlflow/.ready: pyproject.toml
+	@echo "Making .venv/mlflow: Kedro, kedro-mlflow and MLflow's server, no Dagster (about a minute)"
+	@test -x .venv/mlflow/bin/python || $(PYTHON) -m venv .venv/mlflow
+	@.venv/mlflow/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,mlflow]' 'kedro-datasets[json-jsondataset]'
+	@touch $@
 
 test-keys: environments ## Drop each key of dagster.yml, and see that the test of its effect fails
 	@$(DAGSTER)/python tools/drop_each_key.py

@@ -102,8 +102,18 @@ class DatasetsFound(Event, frozen=True, kw_only=True):
     """Ids of the partitions of those that are a PartitionedDataset."""
 
 
+class MlflowRunStarted(Event, frozen=True, kw_only=True):
+    """The worker's MLflow run has begun, nested in that of the run of Dagster."""
+
+    run_id: str
+    parent_run_id: str
+    url: str | None = None
+    """Where MLflow's interface shows it; None where there is no server."""
+
+
 AnyEvent = (
     DatasetsFound
+    | MlflowRunStarted
     | WorkerStarted
     | NodeStarted
     | NodeFinished

@@ -74,6 +74,29 @@ class RunEnds(msgspec.Struct, frozen=True, kw_only=True, tag_field="run", tag="e
     """Why the run failed; None if it succeeded."""
 
 
+class MlflowRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The MLflow run that stands for a run of Dagster; those of the workers are nested in it."""
+
+    root_run_id: str
+    """Dagster's id of the first of the runs that re-execute each other: they share it."""
+    name: str
+    """What it is called, unless `mlflow.yml` gives it a name."""
+    run_id: str | None = None
+    """MLflow's id, where another worker of the step has told it; else the worker looks for it."""
+    is_contended: bool = False
+    """True where other workers may make it at the same time."""
+
+
+class MlflowEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How the MLflow run of a run of Dagster ends."""
+
+    status: Literal["FINISHED", "FAILED", "KILLED"]
+    unfinished: Literal["FAILED", "KILLED"]
+    """Status of nested runs that no worker has ended."""
+    groups: list[str] | None = None
+    """Groups whose nested runs are over; None for all."""
+
+
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """One group of nodes, to be run by one worker under one Kedro run id."""
 
@@ -139,6 +162,10 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     a run, in workers that have `run_hooks`. Those of others fire in each worker that runs nodes."""
     blocked_plugins: list[str] = []
     """Plugins and hook classes that are not registered (see `dagster.yml`)."""
+    mlflow: MlflowRun | None = None
+    """Where kedro-mlflow logs, if the project has it; None leaves it alone."""
+    mlflow_end: MlflowEnd | None = None
+    """Only end the MLflow run; nothing is run then."""
     expected: list[ExpectedNode] = []
     """The nodes as the manifest has them; none to skip the comparison."""
     expected_kedro: str | None = None

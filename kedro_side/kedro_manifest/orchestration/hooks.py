@@ -9,7 +9,9 @@ RunHooks = Literal["once", "per_process"]
 RUN_SCOPED = ("before_pipeline_run", "after_pipeline_run", "on_pipeline_error")
 """Hooks of Kedro that tell of a run as a whole."""
 
-KEEP_STATE = ("kedro-mlflow", "kedro-viz")
+MLFLOW_PLUGIN = "kedro-mlflow"
+
+KEEP_STATE = (MLFLOW_PLUGIN, "kedro-viz")
 """Plugins whose other hooks need what `before_pipeline_run` has left in their object, so that theirs
 fire in every process unless `run_hooks` names them."""
 

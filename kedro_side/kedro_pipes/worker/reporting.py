@@ -12,7 +12,7 @@ import inspect
 import os
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -59,11 +59,24 @@ class NodeReporter:
     """Kedro hooks that report nodes and datasets as they come and go.
 
     Hooks fire in threads where the runner has several, or loads and saves in them.
+
+    Args:
+        invocation: What the worker runs.
+        reports: Where to report it.
+        checks: Judges what is loaded and saved.
+        of_worker: Returns what else is said of each asset that the worker makes.
     """
 
-    def __init__(self, invocation: Invocation, reports: Reports, checks: DatasetChecks) -> None:
+    def __init__(
+        self,
+        invocation: Invocation,
+        reports: Reports,
+        checks: DatasetChecks,
+        of_worker: Callable[[], PipesMetadata] = dict,
+    ) -> None:
         self._invocation = invocation
         self._reports = reports
+        self._of_worker = of_worker
         self._checks = checks
         self._one_by_one = invocation.runner == "sequential"
         self._catalog: Any = None
@@ -286,6 +299,7 @@ class NodeReporter:
             "kedro/load_s": value("float", round(spent_s["load"], 6)),
             "kedro/compute_s": value("float", round(spent_s["compute"], 6)),
             "kedro/save_s": value("float", round(spent_s["save"], 6)),
+            **self._of_worker(),
         }
 
 

@@ -27,6 +27,8 @@ from kedro_pipes.worker.checks import DatasetChecks
 from kedro_pipes.worker.drift import refuse_drift
 from kedro_pipes.worker.logs import ForwardingHandler
 from kedro_pipes.worker.metadata_values import PipesMetadata
+from kedro_pipes.worker.mlflow_end import end_run
+from kedro_pipes.worker.mlflow_runs import MlflowRunHook
 from kedro_pipes.worker.pinning import PinnedEntriesHook
 from kedro_pipes.worker.pipes_context import NoticeCheck, WorkerPipesContext
 from kedro_pipes.worker.reporting import NodeReporter, Reports
@@ -37,6 +39,7 @@ from kedro_pipes.worker.sessions import (
     existing_outputs,
     load_nodes,
     open_catalog,
+    open_context,
     run_session,
 )
 from kedro_pipes.worker.staging import StagingHook, remove_staged
@@ -134,6 +137,11 @@ def run_invocation(
             worker_version=__version__,
         )
     )
+    if invocation.mlflow_end is not None:
+        configure(project_path, invocation.package_name)
+        with open_context(project_path, invocation) as context:
+            end_run(context, invocation)
+        return
     for url in invocation.remove_staged:
         remove_staged(url, project_path)
     if invocation.check_stored:
@@ -157,9 +165,11 @@ def run_invocation(
         return
     checks = DatasetChecks(invocation, reports)
     reports.watch_checks(checks.notice)
-    reporter = NodeReporter(invocation, reports, checks)
+    mlflow_run = MlflowRunHook(invocation, reports.event)
+    reporter = NodeReporter(invocation, reports, checks, of_worker=lambda: mlflow_run.metadata)
     hooks = [
         reporter,
+        mlflow_run,
         PinnedEntriesHook(invocation.load_versions),
         StagingHook(invocation, project_path),
         checks,
@@ -177,6 +187,7 @@ def run_invocation(
             run_session(project_path, invocation, loaded, hooks=hooks, runner=runner)
         except BaseException as error:
             reporter.fail(error)
+            mlflow_run.fail()
             raise
         reporter.finish()
 

@@ -101,12 +101,18 @@ def existing_outputs(project_path: Path, invocation: Invocation) -> dict[str, li
 @contextmanager
 def open_catalog(project_path: Path, invocation: Invocation) -> Iterator[Any]:
     """Open a session for its catalog, in which nothing is run."""
-    session = _open_session(project_path, invocation)
-    with session:
+    with open_context(project_path, invocation) as context:
+        yield context.catalog
+
+
+@contextmanager
+def open_context(project_path: Path, invocation: Invocation) -> Iterator[Any]:
+    """Open a session for its context, in which nothing is run."""
+    with _open_session(project_path, invocation) as session:
         if KedroServiceSession is None:
-            yield session.load_context().catalog
+            yield session.load_context()
         else:
-            yield session.load_context(invocation.runtime_params or None).catalog
+            yield session.load_context(invocation.runtime_params or None)
 
 
 def _existing_partitions(catalog: Any, name: str) -> list[str]:

@@ -37,6 +37,9 @@ PASSED_VARIABLES = (
     *("LANG", "LANGUAGE", "LC_*", "XDG_*", "LD_LIBRARY_PATH", "SYSTEMROOT"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    # Where MLflow is, not who may log there.
+    *("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_INSECURE_TLS"),
+    *("MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"),
     *("KEDRO_*", "DO_NOT_TRACK", "PYTHONHASHSEED", "*_NUM_THREADS"),
 )
 """Variables of the orchestrator that a worker gets; its secrets are not among them."""

@@ -13,8 +13,10 @@ import dagster as dg
 from kedro_manifest.events import (
     DatasetSaved,
     DatasetsFound,
+    MlflowRunStarted,
     NodeFailed,
     NodeFinished,
+    NodeStarted,
     PartitionsSaved,
     decode_event,
 )
@@ -80,6 +82,10 @@ class GroupResults:
         """Partitions that exist already, by dataset, where it has any."""
         self.found: list[str] = []
         """Datasets that exist already, where the worker was asked to look."""
+        self.mlflow_run: MlflowRunStarted | None = None
+        """The worker's MLflow run, if it has one."""
+        self.has_begun = False
+        """True once a node has begun: what comes before the nodes is over."""
         self.versions: dict[str, str] = {}
         """Version under which each versioned dataset was saved, by name without transcoding."""
 
@@ -273,6 +279,10 @@ class GroupResults:
             return
         if isinstance(event, NodeFailed):
             self._failure = event
+        if isinstance(event, MlflowRunStarted):
+            self.mlflow_run = event
+        if isinstance(event, NodeStarted):
+            self.has_begun = True
         if isinstance(event, NodeFinished):
             self.finished_nodes.add(event.node)
         if isinstance(event, DatasetsFound):

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from kedro_manifest.events import (
     AnyEvent,
+    MlflowRunStarted,
     NodeFailed,
     NodeFinished,
     NodeStarted,
@@ -32,8 +33,8 @@ class LogLine(msgspec.Struct, frozen=True):
 
 def describe_event(event: AnyEvent) -> LogLine | None:
     """Return the line that tells an event in the run's log; None where another line does."""
-    if isinstance(event, WorkerStarted):
-        return LogLine(f"Worker started: process {event.process_id}, Kedro {event.kedro_version}.")
+    if isinstance(event, WorkerStarted | MlflowRunStarted):
+        return LogLine(_describe_worker(event))
     if isinstance(event, NodeStarted):
         return LogLine(f"[{event.node}] started.")
     if isinstance(event, NodeFinished):
@@ -49,6 +50,13 @@ def describe_event(event: AnyEvent) -> LogLine | None:
     if isinstance(event, NodeFailed):
         return LogLine(describe_failure(event), "error")
     return None
+
+
+def _describe_worker(event: WorkerStarted | MlflowRunStarted) -> str:
+    if isinstance(event, WorkerStarted):
+        return f"Worker started: process {event.process_id}, Kedro {event.kedro_version}."
+    place = f": {event.url}" if event.url else ""
+    return f"Tracked by MLflow run {event.run_id}, nested in {event.parent_run_id}{place}."
 
 
 def _partitions(saved: list[str]) -> str:

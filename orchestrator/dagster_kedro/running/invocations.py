@@ -12,7 +12,14 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 import dagster as dg
-from kedro_manifest.invocation import ExpectedNode, Invocation, RunBegins, RunEnds
+from kedro_manifest.invocation import (
+    ExpectedNode,
+    Invocation,
+    MlflowEnd,
+    MlflowRun,
+    RunBegins,
+    RunEnds,
+)
 from kedro_manifest.model import Node
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
@@ -215,6 +222,12 @@ class Invocations:
             return None
         return self._invocation(
             group="remove staged data", nodes=[], pipelines=[], remove_staged=sorted(folders)
+        )
+
+    def ending_mlflow(self, run: MlflowRun, end: MlflowEnd) -> Invocation:
+        """Return what ends the MLflow run that stands for this run."""
+        return self._invocation(
+            group="end the MLflow run", nodes=[], pipelines=[], mlflow=run, mlflow_end=end
         )
 
     def take_versions(self, versions: Mapping[str, str]) -> None:

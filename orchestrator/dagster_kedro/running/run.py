@@ -38,6 +38,7 @@ from dagster_kedro.running.attempts import finished_before, latest_materializati
 from dagster_kedro.running.group_progress import GroupProgress
 from dagster_kedro.running.invocations import Invocations
 from dagster_kedro.running.launches import worker_launch
+from dagster_kedro.running.mlflow_run import MlflowRunOfStep, has_kedro_mlflow
 from dagster_kedro.running.ordering import in_dependency_order
 from dagster_kedro.running.other_steps import OtherSteps
 from dagster_kedro.running.retrying import run_attempts
@@ -55,6 +56,9 @@ from dagster_kedro.running.workers import Workers
 ALREADY_THERE = "kedro/already_there"
 """Metadata of an asset that was not made, because its data existed and only what is missing
 was wanted."""
+
+_MLFLOW_END_S = 60.0
+"""A canceled run waits for this, and what cancels it may not wait longer."""
 
 
 class KedroRun:
@@ -83,6 +87,9 @@ class KedroRun:
         self._others = OtherSteps(context, index, self._slice)
         hooks_once = fired_once(index.manifest, self._orchestration)
         self._hooks = RunHooks(context, hooks_once, self._others, self._fire_hook)
+        self._mlflow = MlflowRunOfStep(
+            context, self._others, is_expected=has_kedro_mlflow(index.manifest)
+        )
         wanted = [index.by_key[key] for key in context.selected_asset_keys - self._finished.keys()]
         self._selected = {asset.name for asset in wanted}
         # A check may be selected without its asset: what is stored is loaded for it, and where that
@@ -139,7 +146,12 @@ class KedroRun:
             OrchestrationError: A client cannot be made, or has no use for a setting.
         """
         with closing(self._workers):
-            yield from self._stream()
+            try:
+                yield from self._stream()
+            except BaseException as error:
+                self._end_mlflow_run(error)
+                raise
+            self._end_mlflow_run(None)
 
     def _stream(self) -> Iterator[Any]:
         self._workers.prepare(self.plan.groups)
@@ -163,7 +175,9 @@ class KedroRun:
             self._invocations.leave_run_hooks_to_the_worker()
         elif self.plan.groups:
             self._hooks.begin()
-        with closing(logged(self._context, scheduler.outcomes(self._run_group))) as outcomes:
+        self._mlflow.begin()
+        told = self._mlflow.announcing(scheduler.outcomes(self._run_group))
+        with closing(logged(self._context, told)) as outcomes:
             yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
         has_ended = bool(self.plan.groups) or self._others.has_any
@@ -266,6 +280,8 @@ class KedroRun:
         retries = self._workers.retries_of(group)
         most = 1 + retries.max_retries
 
+        self._mlflow.wait_for_turn(stop)
+
         def attempt(number: int) -> None:
             part = progress.left(self._invocations.staged) if number > 1 else group
             if number > 1:
@@ -297,7 +313,10 @@ class KedroRun:
         """Run what is left of a group, and account for it."""
         reported = progress.reported
         checks = self._checks.known_to(group)
-        invocation = self._invocations.of_group(group, number, reported, checks)
+        invocation = msgspec.structs.replace(
+            self._invocations.of_group(group, number, reported, checks),
+            mlflow=self._mlflow.as_known(),
+        )
         besides = self._saved_besides(group, self._selected - reported)
         expected = expected_of(
             invocation,
@@ -312,10 +331,17 @@ class KedroRun:
             tries_checks_again=tries_checks_again,
         )
         results = GroupResults(expected)
+
+        def take(outcome: Outcome) -> None:
+            if results.has_begun:
+                self._mlflow.take(results.mlflow_run)
+            emit(outcome)
+
         try:
             launch = self._launch(invocation, progress.keys_of(group))
-            self._workers.run_group(group, launch, results, emit, stop)
+            self._workers.run_group(group, launch, results, take, stop)
         finally:
+            self._mlflow.take(results.mlflow_run)
             # One thread writes here before any thread that reads it is started.
             self._invocations.take_versions(results.versions)
             self._invocations.take_validated(self._checks.validated_by(group, results.passed))
@@ -349,6 +375,19 @@ class KedroRun:
         self._workers.run_besides(
             self._launch(invocation), GroupResults(expected), partial(log_line, self._context)
         )
+
+    def _end_mlflow_run(self, error: BaseException | None) -> None:
+        """Let a worker end the MLflow run, if this step is the one that ends it."""
+        end = self._mlflow.ending(error, [group.name for group in self.plan.groups])
+        if end is None:
+            return
+        invocation = self._invocations.ending_mlflow(self._mlflow.as_known(), end)
+        try:
+            results = GroupResults(expected_of(invocation))
+            self._workers.run_besides(self._launch(invocation), results, timeout_s=_MLFLOW_END_S)
+        except GroupFailedError as failed:
+            # What this run has made is there whatever MLflow says of it.
+            self._context.log.warning(f"The MLflow run was not ended: {failed}")
 
     def _launch(
         self, invocation: Invocation, more_keys: Iterable[dg.AssetKey] = ()

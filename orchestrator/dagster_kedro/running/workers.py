@@ -87,14 +87,24 @@ class Workers:
         launch: WorkerLaunch,
         results: GroupResults,
         emit: Callable[[Outcome], object] = lambda _: None,
+        *,
+        timeout_s: float | None = None,
     ) -> None:
-        """Run a worker that belongs to no group, to its end; what it reports is in the results."""
+        """Run a worker that belongs to no group, to its end; what it reports is in the results.
+
+        Args:
+            launch: What to run.
+            results: Takes what it reports.
+            emit: Takes each outcome.
+            timeout_s: Seconds that it has; None for as many as the run gives each worker.
+        """
         client = self._clients.get(self._rules.client_besides)
         # It runs no node, so that it need not be like the workers that do.
         overrides = self._run.overrides.only(client.overridable())
         launch = msgspec.structs.replace(launch, overrides=overrides)
         stop = threading.Event()
-        run_worker(client, launch, results, emit, stop, timeout_s=self._run.timeout_s)
+        timeout_s = timeout_s or self._run.timeout_s
+        run_worker(client, launch, results, emit, stop, timeout_s=timeout_s)
 
     def outcomes_besides(
         self, launch: WorkerLaunch, results: GroupResults

@@ -1,0 +1,1 @@
+"""A project that kedro-mlflow tracks: parameters, metrics, an artifact and a model."""
