@@ -28,6 +28,7 @@ class WorkerStarted(Event, frozen=True, kw_only=True):
     process_id: int
     kedro_version: str
     worker_version: str
+    group: str = ""
 
 
 class NodeStarted(Event, frozen=True, kw_only=True):
@@ -43,6 +44,10 @@ class NodeFinished(Event, frozen=True, kw_only=True):
     load_s: float
     compute_s: float
     save_s: float
+    cpu_s: float | None = None
+    """Processor time of its process meanwhile; None if other nodes ran there at the same time."""
+    peak_memory_bytes: int | None = None
+    """Largest resident size of its process meanwhile; None as above."""
 
 
 class NodeFailed(Event, frozen=True, kw_only=True):
@@ -61,12 +66,26 @@ class NodeFailed(Event, frozen=True, kw_only=True):
     traceback: str
 
 
+class DatasetLoading(Event, frozen=True, kw_only=True):
+    """A dataset is about to be loaded for a node."""
+
+    node: str
+    dataset: str
+
+
 class DatasetLoaded(Event, frozen=True, kw_only=True):
     """A dataset has been loaded for a node."""
 
     node: str
     dataset: str
     duration_s: float
+
+
+class DatasetSaving(Event, frozen=True, kw_only=True):
+    """A dataset is about to be saved; of a generator node the first chunk of it."""
+
+    node: str
+    dataset: str
 
 
 class DatasetSaved(Event, frozen=True, kw_only=True):
@@ -79,6 +98,8 @@ class DatasetSaved(Event, frozen=True, kw_only=True):
     """Kedro's."""
     data_version: str | None = None
     """Dagster's: the same for the same data."""
+    size_bytes: int | None = None
+    """Of what was saved, where that can be found out without loading it."""
     metadata: dict[str, Any] = {}
     """Pipes metadata values: `{name: {"type": …, "raw_value": …}}`. None for a selected asset,
     whose materialization holds them."""
@@ -111,6 +132,9 @@ class MlflowRunStarted(Event, frozen=True, kw_only=True):
     """Where MLflow's interface shows it; None where there is no server."""
 
 
+DatasetEvent = DatasetLoading | DatasetLoaded | DatasetSaving | DatasetSaved
+"""What is told of a single dataset."""
+
 AnyEvent = (
     DatasetsFound
     | MlflowRunStarted
@@ -118,8 +142,7 @@ AnyEvent = (
     | NodeStarted
     | NodeFinished
     | NodeFailed
-    | DatasetLoaded
-    | DatasetSaved
+    | DatasetEvent
     | PartitionsSaved
 )
 

@@ -17,6 +17,8 @@ PROTOCOL_VERSION = "1.0"
 
 FRAMES_PARAM = "kedro_pipes_frames"
 """Parameter of the Pipes messages that asks a worker for frames on its standard output."""
+MARKS_PARAM = "kedro_pipes_marks"
+"""Parameter that asks a worker for marks in its output (see `output_marks`)."""
 CONTROL_VARIABLE = "KEDRO_PIPES_CONTROL_FD"
 """Descriptor of a pipe whose end of file tells a worker that the orchestrator is gone."""
 GRACE_VARIABLE = "KEDRO_PIPES_GRACE_S"
@@ -173,6 +175,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     on_drift: Literal["refuse", "warn"] = "refuse"
     """What to do when the project no longer matches."""
     log_level: str = "INFO"
+    """Lowest level of the log records that are forwarded."""
+    logger_levels: dict[str, str] = {}
+    """The same by logger, of it and what is below it; `root` where a run says so for all."""
 
 
 def encode_invocation(invocation: Invocation) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesMappingParamsLoader
 from kedro_manifest.errors import InvocationError
-from kedro_manifest.invocation import decode_invocation, read_invocation
+from kedro_manifest.invocation import MARKS_PARAM, decode_invocation, read_invocation
 
 from kedro_pipes.environment import prepare_environment
 from kedro_pipes.guardian import start_guardian
 from kedro_pipes.worker.channel import NumberedMessageWriter
+from kedro_pipes.worker.output import MarkedOutput
 from kedro_pipes.worker.pipes_context import WorkerPipesContext
 
 NOT_UNDER_PIPES = """\
@@ -80,7 +81,12 @@ def _run_file(file: Path) -> int:
 
 def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
     """Run what the Pipes context asks for."""
-    pipes = WorkerPipesContext(params, PipesDefaultContextLoader(), NumberedMessageWriter())
+    writer = NumberedMessageWriter()
+    output = MarkedOutput(writer.last_number)
+    if params.load_messages_params().get(MARKS_PARAM):
+        # Before Kedro is imported: handlers of `logging` keep the stream that they find then.
+        output.replace_streams()
+    pipes = WorkerPipesContext(params, PipesDefaultContextLoader(), writer)
     PipesContext.set(pipes)
     try:
         with pipes:
@@ -88,10 +94,12 @@ def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
             # Imports kedro, which the environment had to be prepared for.
             from kedro_pipes.worker.run import PipesReports, run_invocation  # noqa: PLC0415
 
-            run_invocation(invocation, PipesReports(pipes), Path.cwd())
+            run_invocation(invocation, PipesReports(pipes, output), Path.cwd())
     except InvocationError as error:
+        output.copying()  # it went out with the closing message
         return _refuse(error)
     except BaseException:  # noqa: BLE001 - a node's `sys.exit(0)` is a failure as well
+        output.copying()
         return _show_traceback()
     return 0
 

@@ -3,6 +3,18 @@
 Imports dagster; never kedro.
 """
 
+from kedro_manifest.events import (
+    DatasetLoaded,
+    DatasetLoading,
+    DatasetSaved,
+    DatasetSaving,
+    MlflowRunStarted,
+    NodeFailed,
+    NodeFinished,
+    NodeStarted,
+    PartitionsSaved,
+    WorkerStarted,
+)
 from kedro_manifest.orchestration.jobs import PipelineFilter
 
 from dagster_kedro.assets.multi_assets import (
@@ -20,17 +32,30 @@ from dagster_kedro.definitions import build_definitions
 from dagster_kedro.launchpad import launchpad_resource
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
+from dagster_kedro.running.telling import KedroEvent, StepProgress
 
 __all__ = [
     "DagsterKedroTranslator",
+    "DatasetLoaded",
+    "DatasetLoading",
+    "DatasetSaved",
+    "DatasetSaving",
     "KedroAsset",
     "KedroClient",
+    "KedroEvent",
     "KedroOpSpec",
     "KedroPipesResource",
     "KedroProject",
     "KedroProjectComponent",
     "KedroSubprocessClient",
+    "MlflowRunStarted",
+    "NodeFailed",
+    "NodeFinished",
+    "NodeStarted",
+    "PartitionsSaved",
     "PipelineFilter",
+    "StepProgress",
+    "WorkerStarted",
     "build_definitions",
     "build_kedro_asset_selection",
     "build_kedro_asset_specs",

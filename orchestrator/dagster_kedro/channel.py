@@ -107,6 +107,11 @@ class MessageStream:
             self._early.setdefault(message.number, message)
         yield from self._in_order()
 
+    @property
+    def last_number(self) -> int:
+        """Number of the last message that was handed on in order."""
+        return self._next - 1
+
     def defects(self) -> list[str]:
         """Return what is wrong with the stream so far; empty only after a clean, complete end."""
         defects = list(self._problems)

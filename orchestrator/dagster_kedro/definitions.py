@@ -5,6 +5,7 @@ only. Annotations are not postponed here, since Dagster reads those of the funct
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -39,6 +40,7 @@ from dagster_kedro.jobs.asset_jobs import project_jobs
 from dagster_kedro.launchpad import launchpad_resource
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
+from dagster_kedro.running.telling import OnEvent
 from dagster_kedro.running.workers import check_workers
 
 Execute = Callable[[dg.AssetExecutionContext, KedroPipesResource], Iterator[Any]]
@@ -56,6 +58,7 @@ def build_definitions(
     external_assets: bool = True,
     op: KedroOpSpec | None = None,
     execute: Execute | None = None,
+    on_event: OnEvent | None = None,
 ) -> dg.Definitions:
     """Return everything that projects and their `dagster.yml` give.
 
@@ -75,7 +78,9 @@ def build_definitions(
         external_assets: Whether free inputs get assets; False where other definitions, which
             these are merged with, make them.
         op: Name, pool, tags and policies of the op; what it says wins over `dagster.yml`.
-        execute: What a step does. Default: `kedro.run(context).stream()`.
+        execute: What a step does. Default: `kedro.run(context, on_event=on_event).stream()`.
+        on_event: Is called with the step's context and each event of its workers: nodes that
+            start, finish or fail, datasets that are loaded and saved. Not beside `execute`, which passes its own.
 
     Returns:
         Definitions that can be merged with others (`Definitions.merge`), also of the same
@@ -86,6 +91,7 @@ def build_definitions(
         UnknownNameError: A name that is not there, or filters that leave no node.
         OrchestrationError: An entry of `dagster.yml` cannot be used.
         DuplicateNameError: Two assets have one key, or ops of several projects one name.
+        TypeError: Both `execute` and `on_event` are given.
     """
     if op is not None and op.name is not None and len(projects) > 1:
         raise DuplicateNameError(
@@ -94,7 +100,14 @@ def build_definitions(
         )
     ready = resource or KedroPipesResource(client=client or KedroSubprocessClient())
     selection = NodeSelection(pipelines=pipelines, select=select, exclude=exclude)
-    step = _Step(per=step_per, op=op or KedroOpSpec(), execute=execute or _run_selected)
+    if execute is not None and on_event is not None:
+        raise TypeError(
+            "Cannot use `on_event` beside `execute`: it would never be called. "
+            "Let `execute` call `kedro.run(context, on_event=…)`."
+        )
+    step = _Step(
+        per=step_per, op=op or KedroOpSpec(), execute=execute or partial(_run_selected, on_event)
+    )
     parts = [
         _ProjectDefinitions(index, selection, ready, step).build(external=external_assets)
         for index in _linked_indexes(projects, translator or DagsterKedroTranslator())
@@ -241,8 +254,10 @@ class _ProjectDefinitions:
         return run_kedro_nodes
 
 
-def _run_selected(context: dg.AssetExecutionContext, kedro: KedroPipesResource) -> Iterator[Any]:
-    return kedro.run(context).stream()
+def _run_selected(
+    on_event: OnEvent | None, context: dg.AssetExecutionContext, kedro: KedroPipesResource
+) -> Iterator[Any]:
+    return kedro.run(context, on_event=on_event).stream()
 
 
 def _linked_indexes(

@@ -56,7 +56,8 @@ _DESCRIPTIONS = {
     "only_missing_outputs": "Run only nodes with an output that is not there yet.",
     "max_concurrent": "Workers at a time; 0 for as many as there are processors. Default: what "
     "dagster.yml says.",
-    "log_level": "Lowest level of the nodes' log records that reach Dagster.",
+    "log_level": "Lowest level of the nodes' log records that reach Dagster. Default: what "
+    "dagster.yml says, else INFO.",
     "worker": "Settings of every worker of this run, over those of its client.",
     "client": "Which of the clients of dagster.yml runs the nodes.",
 }

@@ -18,6 +18,7 @@ from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.configuration.settings import RunSettings, read_worker
 from dagster_kedro.running.programs import stream_program
 from dagster_kedro.running.run import KedroRun
+from dagster_kedro.running.telling import OnEvent
 
 
 class KedroPipesResource(dg.ConfigurableResource[Any]):
@@ -56,8 +57,10 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
         description="Settings of every worker, over those of its client: `python`, `env`, "
         "`image`, `resources`, `timeout_s`.",
     )
-    log_level: str = Field(
-        default="INFO", description="Lowest level of the nodes' log records that reach Dagster."
+    log_level: str | None = Field(
+        default=None,
+        description="Lowest level of the nodes' log records that reach Dagster. Default: what "
+        "dagster.yml says, else INFO.",
     )
 
     def run_program(
@@ -94,8 +97,15 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
             timeout_s=timeout_s,
         )
 
-    def run(self, context: dg.AssetExecutionContext) -> KedroRun:
+    def run(
+        self, context: dg.AssetExecutionContext, *, on_event: OnEvent | None = None
+    ) -> KedroRun:
         """Return the step's selected assets, planned and ready to `stream()`.
+
+        Args:
+            context: Of the step.
+            on_event: Is called with the context and each event of the workers, in order, while
+                they run. What it raises is logged, and nothing else.
 
         Raises:
             UnknownNameError: The step is not one of `@kedro_assets`.
@@ -108,9 +118,9 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
             load_versions=self.load_versions,
             only_missing_outputs=self.only_missing_outputs,
             max_concurrent=self.max_concurrent,
-            log_level=self.log_level.upper(),
+            log_level=self.log_level.upper() if self.log_level else None,
             client_name=self.client_name,
             overrides=overrides,
             timeout_s=timeout_s,
         )
-        return KedroRun(context, index_of_step(context), self.client, settings)
+        return KedroRun(context, index_of_step(context), self.client, settings, on_event)

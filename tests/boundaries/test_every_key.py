@@ -25,6 +25,7 @@ ASSETS = "orchestrator/test_asset_settings.py::"
 CHECKS = "orchestrator/test_checks.py::"
 CLIENTS = "orchestrator/test_clients.py::"
 DOCKER = "orchestrator/test_docker_client.py::"
+EVENTS = "orchestrator/test_events.py::"
 GROUPS = "orchestrator/test_grouping.py::"
 JOBS = "orchestrator/test_jobs.py::"
 KINDS = "orchestrator/test_executors.py::"
@@ -99,6 +100,11 @@ EFFECTS: dict[str, dict[str, str]] = {
     "schedules.*.partition": PARTITION,
     "executors.*": EXECUTORS,
     "loggers.*": LOGGER,
+    "logs": {
+        f"{WORKERS}test_what_is_logged": "level levels",
+        f"{EVENTS}test_level_of_output": "output",
+        f"{EVENTS}test_level_of_dataset_events": "datasets",
+    },
     "clients.*": {
         f"{CLIENTS}test_the_timeout_of_a_client": "timeout_s",
         f"{CLIENTS}test_a_process_that_dagster_yml_describes": "type:subprocess python env "

@@ -47,6 +47,32 @@ def test_customise(example):
     assert loaded >= 6
 
 
+def test_listen_to_events(example, copy_of, open_project, run_definitions):
+    """The snippets load, and the page's function is told what real workers do."""
+    file = example.parent / "definitions.py"
+    names = {"__file__": str(file), "__name__": "definitions"}
+    for snippet in snippets("listen-to-events.md", "python"):
+        exec(compile(snippet, file, "exec"), names)
+    dg.Definitions.validate_loadable(names["defs"])
+    names["SLOW_S"] = -1
+    relay = open_project(copy_of("relay"))
+    run = run_definitions(build_definitions(relay, on_event=names["on_event"]), "two")
+
+    assert ("INFO", "Progress: 2 of 2 nodes, 0 running.") in run.logged
+    assert ("WARNING", "give_two took 0 s.") in run.logged
+    assert {"kedro/cpu_s", "kedro/peak_memory_bytes"} <= run.materializations["first"].keys()
+
+
+def test_logs_pages(example):
+    """Every `dagster.yml` of the pages on logs and events fits the example."""
+    read = [*snippets("read-logs.md", "yaml"), *snippets("listen-to-events.md", "yaml")]
+
+    assert 2 == len(read)
+    for snippet in read:
+        found = check_manifest(described(example, yaml.safe_load(snippet)))
+        assert [] == [each for each in found if "dagster.yml" in each.place]
+
+
 def test_component(example):
     """Every `defs.yaml` on the page loads, and the long one does what it says."""
     for snippet in snippets("use-the-component.md", "yaml"):

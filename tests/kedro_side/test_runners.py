@@ -75,3 +75,40 @@ def test_asynchronous_generators_are_refused(work):
 
     assert 1 == code
     assert ["WorkerStarted"] == [event["event"] for event in events]
+
+
+def test_what_a_node_uses(work):
+    """Processor time and memory are each node's own, though the nodes share a process."""
+    code, events = work("memory", "count", "double", "add_up", "say")
+    finished = told(events, "NodeFinished")
+
+    assert 0 == code
+    assert all(0 <= each["cpu_s"] < 10 for each in finished)
+    assert all(each["peak_memory_bytes"] > 2**20 for each in finished)
+
+
+def test_nothing_is_said_of_what_cannot_be_told_apart(work):
+    """Nodes of a thread runner share processor and memory: neither is given to one of them."""
+    _, events = work("meeting", "meet_left", "meet_right", "part", runner="thread")
+
+    used = {(each["cpu_s"], each["peak_memory_bytes"]) for each in told(events, "NodeFinished")}
+    assert {(None, None)} == used
+
+
+def test_loading_and_saving_is_told_before(work):
+    """What takes long is known while it takes long."""
+    _, events = work("two", "give_two", "add")
+    of_add = [
+        (event["event"], event["dataset"])
+        for event in events
+        if event.get("node") == "add" and "dataset" in event
+    ]
+
+    assert [
+        ("DatasetLoading", "first"),
+        ("DatasetLoaded", "first"),
+        ("DatasetLoading", "second"),
+        ("DatasetLoaded", "second"),
+        ("DatasetSaving", "together"),
+        ("DatasetSaved", "together"),
+    ] == of_add

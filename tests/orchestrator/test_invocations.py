@@ -51,7 +51,16 @@ def test_pipelines_that_load_alone_come_first(index, alone, nodes, expected):
 def told(project, node, assets_of):
     """Run nodes `a` and `b` of a project; return what the worker of each group was told."""
 
-    def run(orchestration, memory=(), given=None, parameters=None, hooks=None, **alone):
+    def run(
+        orchestration,
+        memory=(),
+        *,
+        given=None,
+        parameters=None,
+        hooks=None,
+        log_level=None,
+        **alone,
+    ):
         opened = project(node("a", [], ["x"]), node("b", ["x"], ["y"]), memory=memory)
         pipelines = [
             msgspec.structs.replace(each, loads_alone=alone.get(each.name))
@@ -69,7 +78,11 @@ def told(project, node, assets_of):
         client = ScriptedClient.playing({"before_pipeline_run": Script(lines=DONE)})
         dg.materialize(
             [assets_of(KedroProject(opened.project_dir))],
-            resources={"kedro": KedroPipesResource(client=client, parameters=parameters or {})},
+            resources={
+                "kedro": KedroPipesResource(
+                    client=client, parameters=parameters or {}, log_level=log_level
+                )
+            },
             raise_on_error=False,
         )
         extras = [launch.context_data["extras"]["kedro_pipes"] for launch in client.launches]
@@ -141,6 +154,22 @@ def test_run_hooks(told, run_hooks, expected):
 
     assert expected == said["hooks_once"]
     assert ["kedro-pandera"] == said["blocked_plugins"]
+
+
+@pytest.mark.parametrize(
+    ("logs", "settings", "level", "levels"),
+    [
+        ({}, {}, "INFO", {}),
+        ({"level": "DEBUG"}, {}, "DEBUG", {"root": "DEBUG"}),
+        ({"level": "DEBUG"}, {"log_level": "error"}, "ERROR", {"root": "ERROR"}),
+        ({"levels": {"shop": "DEBUG"}}, {}, "INFO", {"shop": "DEBUG"}),
+    ],
+)
+def test_what_is_logged(told, logs, settings, level, levels):
+    """A run's level goes before the file's; only what somebody says changes the project's own."""
+    said = told({"logs": logs}, **settings)["a"]
+
+    assert (level, levels) == (said["log_level"], said["logger_levels"])
 
 
 def test_parameters_that_the_export_was_given(told):

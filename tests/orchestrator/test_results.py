@@ -98,7 +98,7 @@ def test_saved_besides(results):
         node="fit", dataset="notes@text", duration_s=1, data_version="v1",
         metadata={"n": {"type": "int", "raw_value": 3}},
     )  # fmt: skip
-    (told,) = event(results, saved)
+    told, _ = event(results, saved)
 
     assert told.asset_key == dg.AssetKey("notes")
     assert told.tags["dagster/data_version"] == "v1"

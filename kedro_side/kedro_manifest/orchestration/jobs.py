@@ -166,4 +166,4 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     client: str | None = None
     """Name of the client, of those under `clients`, that runs all its groups."""
     log_level: str | None = None
-    """Lowest level of the nodes' log records that reach Dagster. Default: `INFO`."""
+    """Lowest level of the nodes' log records that reach Dagster. Default: what `logs` says."""

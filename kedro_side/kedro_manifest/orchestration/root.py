@@ -21,6 +21,7 @@ from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
 from kedro_manifest.orchestration.hooks import RunHooks
 from kedro_manifest.orchestration.jobs import Executor, Job, Logger, Schedule
+from kedro_manifest.orchestration.logs import Logs
 from kedro_manifest.orchestration.partitions import AnyPartitions
 from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store, Timeout
 from kedro_manifest.orchestration.reporting import Reporting
@@ -46,6 +47,7 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `celery_k8s`, are other spellings."""
     loggers: dict[str, Logger] = {}
     """What a job's runs log, written by handlers of `logging`, by a name of one's own."""
+    logs: Logs = Logs()
     clients: dict[str, AnyClient] = {}
     """Where workers run, by a name of one's own; the one named `default` runs what no other does."""
     concurrency: Concurrency = Concurrency()

@@ -43,19 +43,30 @@ class NumberedMessageWriter(PipesMessageWriter[PipesMessageWriterChannel]):
 
     def __init__(self, inner: PipesMessageWriter[PipesMessageWriterChannel] | None = None) -> None:
         self._inner = inner or PipesDefaultMessageWriter()
+        self._channel: NumberedChannel | None = None
+
+    def last_number(self) -> int:
+        """Return the number of the last message that was written."""
+        return self._channel.last if self._channel else 0
 
     @contextmanager
     def open(self, params: PipesParams) -> Iterator[PipesMessageWriterChannel]:
         """Open the channel that the orchestrator's parameters ask for."""
+        with self._lines(params) as lines:
+            self._channel = NumberedChannel(lines)
+            yield self._channel
+
+    @contextmanager
+    def _lines(self, params: PipesParams) -> Iterator[Lines]:
         if FRAMES_PARAM in params:
             with _private_copy(_STDOUT) as descriptor:
-                yield NumberedChannel(FramedStream(descriptor))
+                yield FramedStream(descriptor)
         elif "path" in params:
             with _appending(params["path"]) as descriptor:
-                yield NumberedChannel(LinesOfFile(descriptor))
+                yield LinesOfFile(descriptor)
         else:
             with self._inner.open(params) as channel:
-                yield NumberedChannel(ForeignChannel(channel))
+                yield ForeignChannel(channel)
 
     def get_opened_extras(self) -> dict[str, Any]:
         """Say who writes, so that the orchestrator can compare versions before anything runs."""
@@ -83,7 +94,8 @@ class NumberedChannel(PipesMessageWriterChannel):
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._lock = threading.Lock()
-        self._last = 0
+        self.last = 0
+        """Number of the last message that was written."""
         self._forked = False
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._become_a_child)
@@ -99,18 +111,18 @@ class NumberedChannel(PipesMessageWriterChannel):
 
     def _write(self, message: Any) -> bool:
         with self._lock:
-            number = self._last + 1
+            number = self.last + 1
             numbering = {} if self._forked else {NUMBER_KEY: number}
             line, converted = encode_message({**message, **numbering})
             # Frames are put together by this number: a child's must not meet its parent's.
             self._lines.write(os.getpid() << 32 | number if self._forked else number, line)
-            self._last = number
+            self.last = number
         return converted
 
     def _become_a_child(self) -> None:
         # Another thread may have held the lock when the process was forked.
         self._lock = threading.Lock()
-        self._last = 0
+        self.last = 0
         self._forked = True
 
 

@@ -1,4 +1,4 @@
-"""What is known of a node that has begun: its phase, its clocks, what it has in hand.
+"""What is known of a node that has begun: its phase, its clocks, what it has in hand and uses.
 
 Knows time and names, not what is reported of them. Safe to use from several threads: with
 `is_async` a node's datasets are loaded and saved at the same time.
@@ -12,12 +12,21 @@ from typing import Any
 
 from kedro.pipeline.node import Node
 
+from kedro_pipes.worker.usage import Usage
+
 
 class NodeProgress:
-    """A node that has begun."""
+    """A node that has begun.
 
-    def __init__(self, node: Node) -> None:
+    Args:
+        node: The node.
+        alone: Whether no other one runs in this process meanwhile.
+    """
+
+    def __init__(self, node: Node, *, alone: bool) -> None:
         self.node = node
+        self.usage = Usage() if alone else None
+        """What it uses; None where others would be counted with it."""
         self.phase = "load"
         self.spent_s = {"load": 0.0, "compute": 0.0, "save": 0.0}
         self.unsaved_chunks: dict[str, tuple[Any, float]] = {}

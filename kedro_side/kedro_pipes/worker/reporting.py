@@ -21,7 +21,9 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 from kedro_manifest.events import (
     DatasetLoaded,
+    DatasetLoading,
     DatasetSaved,
+    DatasetSaving,
     Event,
     NodeFailed,
     NodeFinished,
@@ -122,9 +124,12 @@ class NodeReporter:
 
     @hook_impl(tryfirst=True)
     def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
-        """Start the clock, unless a check keeps the node from running."""
+        """Say what is about to be loaded, unless a check keeps the node from running."""
         self._checks.admit(node)
-        self._begin(node).enter("load", dataset_name)
+        progress = self._begin(node)
+        if not _is_parameter(dataset_name):
+            self._reports.event(DatasetLoading(node=node.name, dataset=dataset_name))
+        progress.enter("load", dataset_name)
 
     @hook_impl(tryfirst=True)
     def after_dataset_loaded(self, dataset_name: str, node: Node) -> None:
@@ -147,8 +152,11 @@ class NodeReporter:
 
     @hook_impl(trylast=True)
     def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Start the clock."""
-        self._begin(node).enter("save", dataset_name)
+        """Say what is about to be saved, once of a generator node, and start the clock."""
+        progress = self._begin(node)
+        if dataset_name not in progress.unsaved_chunks:
+            self._reports.event(DatasetSaving(node=node.name, dataset=dataset_name))
+        progress.enter("save", dataset_name)
 
     @hook_impl(tryfirst=True)
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -195,7 +203,7 @@ class NodeReporter:
                 return self._begun[node.name]
             if self._one_by_one:
                 self.finish()
-            progress = self._begun[node.name] = NodeProgress(node)
+            progress = self._begun[node.name] = NodeProgress(node, alone=self._one_by_one)
             self._reports.event(NodeStarted(node=node.name))
             return progress
 
@@ -228,12 +236,15 @@ class NodeReporter:
             # The last chunk is not the whole, so it is not described by its rows.
             described = self._describe(progress, name, None) if data is not None else Description()
             self._send_saved(progress, name, described, seconds)
+        usage = progress.usage
         self._reports.event(
             NodeFinished(
                 node=progress.node.name,
                 load_s=progress.spent_s["load"],
                 compute_s=progress.spent_s["compute"],
                 save_s=progress.spent_s["save"],
+                cpu_s=usage.cpu_s() if usage else None,
+                peak_memory_bytes=usage.peak_memory_bytes() if usage else None,
             )
         )
         if progress.node.name in self._invocation.node_assets:
@@ -263,6 +274,7 @@ class NodeReporter:
             described["kedro/staged_at"] = value("text", self._invocation.staged[name])
         data_version = said.data_version or description.data_version
         asset_key = self._invocation.dataset_assets.get(strip_transcoding(name))
+        size = description.metadata.get("kedro/size_bytes", {}).get("raw_value")
         self._reports.event(
             DatasetSaved(
                 node=progress.node.name,
@@ -270,6 +282,7 @@ class NodeReporter:
                 duration_s=seconds,
                 version=version,
                 data_version=data_version,
+                size_bytes=size if isinstance(size, int) else None,
                 # What the materialization says need not be sent twice.
                 metadata=described if asset_key is None else {},
             )
@@ -291,7 +304,11 @@ class NodeReporter:
         return None if self._catalog is None else get_dataset(self._catalog, name)
 
     def _node_metadata(self, progress: NodeProgress) -> PipesMetadata:
-        spent_s = progress.spent_s
+        spent_s, usage = progress.spent_s, progress.usage
+        used: PipesMetadata = {}
+        if usage is not None:
+            used["kedro/cpu_s"] = value("float", round(usage.cpu_s(), 3))
+            used["kedro/peak_memory_bytes"] = value("int", usage.peak_memory_bytes())
         return {
             "kedro/node": value("text", progress.node.name),
             "kedro/run_id": value("text", self._invocation.kedro_run_id),
@@ -299,6 +316,7 @@ class NodeReporter:
             "kedro/load_s": value("float", round(spent_s["load"], 6)),
             "kedro/compute_s": value("float", round(spent_s["compute"], 6)),
             "kedro/save_s": value("float", round(spent_s["save"], 6)),
+            **used,
             **self._of_worker(),
         }
 

@@ -19,16 +19,25 @@ from typing import Any, TextIO
 import kedro
 import msgspec
 from kedro_manifest import __version__
-from kedro_manifest.events import DatasetsFound, Event, WorkerStarted, encode_event
+from kedro_manifest.events import (
+    DatasetsFound,
+    Event,
+    NodeFailed,
+    NodeFinished,
+    NodeStarted,
+    WorkerStarted,
+    encode_event,
+)
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes import report
 from kedro_pipes.worker.checks import DatasetChecks
 from kedro_pipes.worker.drift import refuse_drift
-from kedro_pipes.worker.logs import ForwardingHandler
+from kedro_pipes.worker.logs import ForwardingHandler, replace_terminal_handlers
 from kedro_pipes.worker.metadata_values import PipesMetadata
 from kedro_pipes.worker.mlflow_end import end_run
 from kedro_pipes.worker.mlflow_runs import MlflowRunHook
+from kedro_pipes.worker.output import MarkedOutput, flush_native_output
 from kedro_pipes.worker.pinning import PinnedEntriesHook
 from kedro_pipes.worker.pipes_context import NoticeCheck, WorkerPipesContext
 from kedro_pipes.worker.reporting import NodeReporter, Reports
@@ -48,14 +57,29 @@ from kedro_pipes.worker.stored_checks import check_stored
 
 
 class PipesReports:
-    """Reports through a Pipes context, so that any Pipes client can read them."""
+    """Reports through a Pipes context, so that any Pipes client can read them.
 
-    def __init__(self, pipes: WorkerPipesContext) -> None:
+    Args:
+        pipes: The context.
+        output: The worker's streams, which are told which node is running.
+    """
+
+    def __init__(self, pipes: WorkerPipesContext, output: MarkedOutput) -> None:
         self._pipes = pipes
+        self.output = output
+        self.before_node: Callable[[], None] = lambda: None
+        """Is called when a node begins."""
 
     def event(self, event: Event) -> None:
         """Report one of our events as a custom message."""
+        if isinstance(event, NodeFinished | NodeFailed):
+            flush_native_output()
         self._pipes.report_custom_message(encode_event(event))
+        if isinstance(event, NodeStarted):
+            self.before_node()
+            self.output.begin_node(event.node)
+        elif isinstance(event, NodeFinished | NodeFailed):
+            self.output.end_node(event.node)
 
     def materialization(
         self, asset_key: str, metadata: PipesMetadata, data_version: str | None = None
@@ -104,9 +128,6 @@ class PrintedReports:
     def watch_checks(self, notice: NoticeCheck) -> None:
         """Do nothing: by hand, there are no Pipes for a node to report through."""
 
-    def log(self, message: str, level: str) -> None:
-        """Print nothing: by hand, the project's own handlers write to the terminal."""
-
     def _print(self, record: dict[str, Any]) -> None:
         with self._lock:  # or two threads would share a line
             print(json.dumps(record, default=str), file=self._stream, flush=True)
@@ -135,6 +156,7 @@ def run_invocation(
             process_id=os.getpid(),
             kedro_version=kedro.__version__,
             worker_version=__version__,
+            group=invocation.group,
         )
     )
     if invocation.mlflow_end is not None:
@@ -204,15 +226,22 @@ def _forwarded_logs(
     node: Callable[[], str | None],
 ) -> Iterator[None]:
     """Attach our handler; after `configure`, because Kedro resets logging there."""
-    handler = ForwardingHandler(reports.log, node)
-    handler.setLevel(invocation.log_level)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    logging.captureWarnings(capture=True)
-    try:
+    if not isinstance(reports, PipesReports):
         yield
-    finally:
-        root.removeHandler(handler)
+        return
+
+    handler = ForwardingHandler(
+        reports.log,
+        lambda: node() or invocation.group,
+        invocation.log_level,
+        invocation.logger_levels,
+    )
+    replace_terminal_handlers()
+    with handler.attached():
+        reports.before_node = handler.listen
+        reports.output.node_of_thread = node
+        reports.output.is_forwarded = handler.is_reached_by
+        yield
 
 
 @contextmanager

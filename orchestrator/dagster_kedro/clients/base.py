@@ -75,6 +75,17 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
         return self.code == 0
 
 
+class OutputLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that a worker, or what it has started, wrote to its output, and no message tells."""
+
+    text: str
+    stream: Literal["stdout", "stderr"] = "stdout"
+    node: str | None = None
+    """The node that wrote it, where that is known."""
+    after: int = 0
+    """Number of the last message that was sent before it, where that is known."""
+
+
 class Worker(Protocol):
     """One worker that has been started."""
 
@@ -90,6 +101,12 @@ class Worker(Protocol):
 
     def read_rest(self) -> list[bytes]:
         """Return what is left once the worker has ended, a cut-off line included."""
+
+    def read_output(self) -> list[OutputLine]:
+        """Return the lines of output that have come since the last call.
+
+        What was written before the messages that were read last is among them.
+        """
 
     def last_output(self) -> list[str]:
         """Return the last lines that it wrote to its output streams."""

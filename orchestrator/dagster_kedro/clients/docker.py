@@ -26,7 +26,12 @@ from dagster_pipes import (
     encode_param,
 )
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.invocation import CONTROL_VARIABLE, FRAMES_PARAM, GRACE_VARIABLE
+from kedro_manifest.invocation import (
+    CONTROL_VARIABLE,
+    FRAMES_PARAM,
+    GRACE_VARIABLE,
+    MARKS_PARAM,
+)
 from kedro_manifest.orchestration.docker import ContainerResources
 from pydantic import Field
 
@@ -231,7 +236,7 @@ class KedroDockerClient(KedroClient):
         environment = {
             **self._variables(launch),
             DAGSTER_PIPES_CONTEXT_ENV_VAR: context,
-            DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param(messages),
+            DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param({**messages, MARKS_PARAM: True}),
             # The worker's guardian reads its standard input, which ends with our connection.
             CONTROL_VARIABLE: "0",
             GRACE_VARIABLE: str(self.grace_s),

@@ -9,7 +9,7 @@ import signal
 import time
 
 from dagster_kedro.channel import MessageFile
-from dagster_kedro.clients.base import WorkerExit
+from dagster_kedro.clients.base import OutputLine, WorkerExit
 from dagster_kedro.clients.docker_engine import (
     ContainerState,
     ContainerStreams,
@@ -93,6 +93,10 @@ class ContainerWorker:
         self._output.join()
         lines = self._file.read_rest() if self._file else []
         return lines + self._output.messages()
+
+    def read_output(self) -> list[OutputLine]:
+        """Return the lines of output that have come."""
+        return self._output.lines()
 
     def last_output(self) -> list[str]:
         """Return the last lines that it wrote."""

@@ -16,6 +16,7 @@ from kedro_manifest.events import NUMBER_KEY
 
 from dagster_kedro.clients.base import (
     KedroClient,
+    OutputLine,
     Worker,
     WorkerExit,
     WorkerLaunch,
@@ -29,8 +30,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
     lines: list[bytes] = []
     """Message lines, as they would stand in the message file."""
-    output: list[str] = []
-    """Lines that it writes to its output streams."""
+    output: list[str | OutputLine] = []
+    """Lines that it writes to its output streams; a text alone is of no node."""
     ended: WorkerExit = WorkerExit(code=0)
     hangs: bool = False
     """True for a worker that does not end before it is stopped."""
@@ -99,6 +100,11 @@ class _ScriptedWorker:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._unread = list(script.lines)
+        self._output = [
+            each if isinstance(each, OutputLine) else OutputLine(text=each)
+            for each in script.output
+        ]
+        self._unread_output = list(self._output)
         self._stopped = False
 
     @property
@@ -117,8 +123,12 @@ class _ScriptedWorker:
     def read_rest(self) -> list[bytes]:
         return self.read_lines()
 
+    def read_output(self) -> list[OutputLine]:
+        lines, self._unread_output = self._unread_output, []
+        return lines
+
     def last_output(self) -> list[str]:
-        return self._script.output
+        return [line.text for line in self._output]
 
     def stop(self) -> None:
         self._stopped |= self._script.hangs

@@ -23,11 +23,22 @@ from dagster_pipes import (
     DAGSTER_PIPES_MESSAGES_ENV_VAR,
     encode_param,
 )
-from kedro_manifest.invocation import CONTROL_VARIABLE, FRAMES_PARAM, GRACE_VARIABLE
+from kedro_manifest.invocation import (
+    CONTROL_VARIABLE,
+    FRAMES_PARAM,
+    GRACE_VARIABLE,
+    MARKS_PARAM,
+)
 from pydantic import Field
 
 from dagster_kedro.channel import MessageFile
-from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.clients.base import (
+    KedroClient,
+    OutputLine,
+    Worker,
+    WorkerExit,
+    WorkerLaunch,
+)
 from dagster_kedro.clients.memory import OutOfMemoryWatch, peak_memory_bytes
 from dagster_kedro.clients.output import OutputPump
 from dagster_kedro.errors import WorkerNotStartedError
@@ -164,7 +175,7 @@ class KedroSubprocessClient(KedroClient):
         return {
             **self._variables(launch),
             DAGSTER_PIPES_CONTEXT_ENV_VAR: encode_param({"path": str(scratch / "context.json")}),
-            DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param(messages),
+            DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param({**messages, MARKS_PARAM: True}),
             CONTROL_VARIABLE: str(control),
             GRACE_VARIABLE: str(self.grace_s),
             "PYTHONUNBUFFERED": "1",
@@ -216,7 +227,9 @@ class _ProcessWorker:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
                 at_fork = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 if usage.ru_maxrss > at_fork:
-                    self._peak_bytes = usage.ru_maxrss * _MAXRSS_BYTES
+                    # Our worker sets the kernel's mark back when a node begins.
+                    peak_bytes = usage.ru_maxrss * _MAXRSS_BYTES
+                    self._peak_bytes = max(self._peak_bytes, peak_bytes)
                 self._exit = self._describe_exit()
         return self._exit
 
@@ -241,6 +254,9 @@ class _ProcessWorker:
         self.stop()
         lines = self._file.read_rest() if self._file else []
         return lines + self._output.messages()
+
+    def read_output(self) -> list[OutputLine]:
+        return self._output.lines()
 
     def last_output(self) -> list[str]:
         self._output.join()

@@ -21,7 +21,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     only_missing_outputs: bool
     max_concurrent: int | None
     """None for what `dagster.yml` says, 0 for as many as there are processors."""
-    log_level: str
+    log_level: str | None
+    """None for what `dagster.yml` says."""
     client_name: str | None = None
     """Which of the clients of `dagster.yml` runs all groups."""
     overrides: WorkerOverrides = WorkerOverrides()

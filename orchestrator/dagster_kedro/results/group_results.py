@@ -292,8 +292,7 @@ class GroupResults:
             self._partitions.take(strip_transcoding(event.dataset), event.partitions)
         if isinstance(event, DatasetSaved):
             yield from self._dataset_saved(event)
-        if line := describe_event(event):
-            yield line
+        yield describe_event(event)
 
     def _dataset_saved(self, event: DatasetSaved) -> Iterator[Outcome]:
         dataset = strip_transcoding(event.dataset)

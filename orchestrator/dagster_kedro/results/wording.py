@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from kedro_manifest.events import (
     AnyEvent,
+    DatasetEvent,
+    DatasetLoaded,
+    DatasetLoading,
+    DatasetSaving,
+    DatasetsFound,
     MlflowRunStarted,
     NodeFailed,
     NodeFinished,
@@ -22,6 +27,9 @@ from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.errors import GroupFailedError
 
 _SHOWN_PARTITIONS = 20
+_NEXT_UNIT = 1024
+
+_OfNode = NodeStarted | NodeFinished | PartitionsSaved | DatasetEvent
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -29,32 +37,80 @@ class LogLine(msgspec.Struct, frozen=True):
 
     message: str
     level: str = "info"
+    event: AnyEvent | None = None
+    """What it tells, for programs."""
 
 
-def describe_event(event: AnyEvent) -> LogLine | None:
-    """Return the line that tells an event in the run's log; None where another line does."""
+def describe_event(event: AnyEvent) -> LogLine:
+    """Return the line that tells an event in the run's log."""
+    level = "info"
+    if isinstance(event, DatasetEvent):
+        level = "debug"
+    elif isinstance(event, NodeFailed):
+        level = "error"
+    return LogLine(_text(event), level, event)
+
+
+def _text(event: AnyEvent) -> str:
+    if isinstance(event, NodeFailed):
+        return describe_failure(event)
     if isinstance(event, WorkerStarted | MlflowRunStarted):
-        return LogLine(_describe_worker(event))
+        return _describe_worker(event)
+    if isinstance(event, DatasetsFound):
+        return f"Outputs that exist: {', '.join(event.datasets) or 'none'}."
+    return f"[{event.node}] {_what_happened(event)}"
+
+
+def _what_happened(event: _OfNode) -> str:
     if isinstance(event, NodeStarted):
-        return LogLine(f"[{event.node}] started.")
+        return "started."
     if isinstance(event, NodeFinished):
         total_s = event.load_s + event.compute_s + event.save_s
-        return LogLine(
-            f"[{event.node}] finished in {total_s:.2f} s (load {event.load_s:.2f}, "
-            f"compute {event.compute_s:.2f}, save {event.save_s:.2f})."
+        return (
+            f"finished in {total_s:.2f} s (load {event.load_s:.2f}, compute {event.compute_s:.2f}, "
+            f"save {event.save_s:.2f}{_usage(event)})."
         )
     if isinstance(event, PartitionsSaved):
-        return LogLine(
-            f"[{event.node}] saved {_partitions(event.partitions)} of '{event.dataset}'."
-        )
-    if isinstance(event, NodeFailed):
-        return LogLine(describe_failure(event), "error")
-    return None
+        return f"saved {_partitions(event.partitions)} of '{event.dataset}'."
+    return _what_happened_to_dataset(event)
+
+
+def _what_happened_to_dataset(event: DatasetEvent) -> str:
+    if isinstance(event, DatasetLoading):
+        return f"loading '{event.dataset}'."
+    if isinstance(event, DatasetLoaded):
+        return f"loaded '{event.dataset}' in {event.duration_s:.2f} s."
+    if isinstance(event, DatasetSaving):
+        return f"saving '{event.dataset}'."
+    size = "" if event.size_bytes is None else f" ({_size(event.size_bytes)})"
+    return f"saved '{event.dataset}' in {event.duration_s:.2f} s{size}."
+
+
+def _usage(event: NodeFinished) -> str:
+    cpu = "" if event.cpu_s is None else f", processor {event.cpu_s:.2f}"
+    peak = event.peak_memory_bytes
+    return cpu + ("" if peak is None else f"; memory up to {_size(peak)}")
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if size_bytes < _NEXT_UNIT:
+            return f"{size_bytes:.4g} {unit}"
+        size_bytes /= _NEXT_UNIT
+    return f"{size_bytes:.4g} GiB"
+
+
+def describe_output(whose: str, stream: str, lines: Sequence[str]) -> str:
+    """Return what a node, or a group, has printed."""
+    if len(lines) == 1:
+        return f"[{whose}] {stream}: {lines[0]}"
+    return "\n".join([f"[{whose}] {stream}, {len(lines)} lines:", *lines])
 
 
 def _describe_worker(event: WorkerStarted | MlflowRunStarted) -> str:
     if isinstance(event, WorkerStarted):
-        return f"Worker started: process {event.process_id}, Kedro {event.kedro_version}."
+        group = f"[{event.group}] " if event.group else ""
+        return f"{group}Worker started: process {event.process_id}, Kedro {event.kedro_version}."
     place = f": {event.url}" if event.url else ""
     return f"Tracked by MLflow run {event.run_id}, nested in {event.parent_run_id}{place}."
 

@@ -288,9 +288,16 @@ class Invocations:
             "hooks_once": self._hooks_once,
             "blocked_plugins": self._orchestration.blocked_plugins,
             "on_drift": self._orchestration.on_drift,
-            "log_level": self._settings.log_level,
+            **self._logging(),
         }
         return Invocation(**{**common, **particulars})  # type: ignore[arg-type]
+
+    def _logging(self) -> dict[str, object]:
+        """Say what is logged: as the run says, else `dagster.yml`, else as the project has it."""
+        logs = self._orchestration.logs
+        asked = self._settings.log_level or logs.level
+        everywhere: dict[str, str] = {"root": asked} if asked else {}
+        return {"log_level": asked or "INFO", "logger_levels": {**everywhere, **logs.levels}}
 
     def _load_versions(self, touched: Iterable[str], made: set[str]) -> dict[str, str]:
         """Pin what others have saved: unpinned, Kedro loads the latest, which may be anyone's."""

@@ -15,8 +15,8 @@ from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.running.asset_checks import selected_checks
 from dagster_kedro.running.launches import pipes_context
-from dagster_kedro.running.run import logged
 from dagster_kedro.running.scheduling import GroupScheduler
+from dagster_kedro.running.telling import StepTeller
 from dagster_kedro.running.worker_session import run_worker
 from dagster_kedro.running.workers import refuse_unused
 
@@ -52,7 +52,7 @@ def stream_program(
     def run_group(_: Group, emit: Callable[[Outcome], None], stop: threading.Event) -> None:
         run_worker(client, launch, GroupResults(expected), emit, stop, timeout_s=timeout_s)
 
-    yield from logged(context, scheduler.outcomes(run_group))
+    yield from StepTeller(context).told(scheduler.outcomes(run_group))
     for failure in scheduler.failures:
         raise failure.error
 

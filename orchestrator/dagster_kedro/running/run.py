@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -51,6 +50,7 @@ from dagster_kedro.running.slices import (
     with_slice,
 )
 from dagster_kedro.running.tag_limits import limits_of
+from dagster_kedro.running.telling import OnEvent, StepTeller, WorkerGone
 from dagster_kedro.running.workers import Workers
 
 ALREADY_THERE = "kedro/already_there"
@@ -70,10 +70,14 @@ class KedroRun:
         index: AssetIndex,
         client: KedroClient,
         settings: RunSettings,
+        on_event: OnEvent | None = None,
     ) -> None:
         self._context = context
         self._index = index
         self._orchestration = orchestration_of(index.manifest)
+        self._teller = StepTeller(
+            context, dataset_events=self._orchestration.logs.datasets, on_event=on_event
+        )
         settings = with_settings_of_job(settings, context.run, index, self._orchestration)
         self._slice = slice_of_run(context, index)
         parameters = with_slice(settings.parameters, self._slice)
@@ -176,8 +180,8 @@ class KedroRun:
         elif self.plan.groups:
             self._hooks.begin()
         self._mlflow.begin()
-        told = self._mlflow.announcing(scheduler.outcomes(self._run_group))
-        with closing(logged(self._context, told)) as outcomes:
+        reported = self._mlflow.announcing(scheduler.outcomes(self._run_group))
+        with closing(self._teller.told(reported, self.plan.nodes)) as outcomes:
             yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
         has_ended = bool(self.plan.groups) or self._others.has_any
@@ -215,7 +219,7 @@ class KedroRun:
         partitions = self._checks.partitions_of(self._of_stored, self._partitions_of)
         results = GroupResults(expected_of(invocation, selected, partitions_checked=partitions))
         reported = self._workers.outcomes_besides(self._launch(invocation), results)
-        yield from logged(self._context, reported)
+        yield from self._teller.told(reported)
 
     def _in_order(self, outcomes: Iterator[Any]) -> Iterator[Any]:
         """Tell Dagster of what is there as well, or it would skip what depends on it."""
@@ -272,7 +276,7 @@ class KedroRun:
         raise RunFailedError(f"{len(errors)} groups failed.\n\n{listed}") from errors[0]
 
     def _run_group(
-        self, group: Group, emit: Callable[[Outcome], None], stop: threading.Event
+        self, group: Group, emit: Callable[[Outcome | WorkerGone], None], stop: threading.Event
     ) -> None:
         progress = GroupProgress(
             self._index, group, self._checks.expected_of(group, self._finished)
@@ -305,7 +309,7 @@ class KedroRun:
         group: Group,
         number: int,
         progress: GroupProgress,
-        emit: Callable[[Outcome], None],
+        emit: Callable[[Outcome | WorkerGone], None],
         stop: threading.Event,
         *,
         tries_checks_again: bool,
@@ -346,6 +350,7 @@ class KedroRun:
             self._invocations.take_versions(results.versions)
             self._invocations.take_validated(self._checks.validated_by(group, results.passed))
             progress.take(expected, results)
+            emit(WorkerGone(group.nodes))
 
     def _remove_staged(self) -> None:
         """After success nobody needs what crossed between the groups; a failure keeps it."""
@@ -373,7 +378,7 @@ class KedroRun:
         invocation = self._invocations.firing(hook, nodes, about)
         expected = msgspec.structs.replace(expected_of(invocation), name=f"hook `{hook}`")
         self._workers.run_besides(
-            self._launch(invocation), GroupResults(expected), partial(log_line, self._context)
+            self._launch(invocation), GroupResults(expected), self._teller.tell
         )
 
     def _end_mlflow_run(self, error: BaseException | None) -> None:
@@ -409,23 +414,3 @@ class KedroRun:
     def _partitioned_outputs(self, datasets: Iterable[str]) -> dict[str, PartitionedOutput]:
         instance = self._context.instance
         return partitioned_outputs(self._index, datasets, self._slice, instance)
-
-
-def logged(
-    context: dg.AssetExecutionContext, outcomes: Generator[Outcome, None, None]
-) -> Generator[Any, None, None]:
-    """Write the log lines among some outcomes to the run's log; yield the rest.
-
-    Whatever ends this, an interrupt in the middle of a line too, closes the outcomes.
-    """
-    with closing(outcomes):
-        for outcome in outcomes:
-            if not log_line(context, outcome):
-                yield outcome
-
-
-def log_line(context: dg.AssetExecutionContext, outcome: Outcome) -> bool:
-    """Write an outcome to the run's log, if it is a line for it; tell whether it was."""
-    if isinstance(outcome, LogLine):
-        context.log.log(outcome.level.upper(), outcome.message)
-    return isinstance(outcome, LogLine)

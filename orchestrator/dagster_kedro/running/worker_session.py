@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 
 from dagster_kedro.channel import MessageStream
-from dagster_kedro.clients.base import KedroClient, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.clients.base import KedroClient, OutputLine, Worker, WorkerExit, WorkerLaunch
 from dagster_kedro.results.group_results import GroupResults, Outcome
+from dagster_kedro.running.bursts import Bursts
+from dagster_kedro.running.output_log import OutputLog
 
 _SHORTEST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.05
@@ -27,6 +29,7 @@ def run_worker(
     stop: threading.Event,
     *,
     timeout_s: float | None = None,
+    output_level: str | None = None,
 ) -> None:
     """Run one worker to its end; emit what it reports while it runs.
 
@@ -37,21 +40,34 @@ def run_worker(
         emit: Takes each outcome, in order.
         stop: Ends the worker when it is set.
         timeout_s: Seconds after which the worker is stopped; None for any number.
+        output_level: At which level its output is told; None for not at all.
 
     Raises:
         GroupFailedError: It did not do what it was asked to; see `GroupResults.judge`.
     """
     stream = MessageStream()
+    told = Bursts(emit)
+    printed = OutputLog(launch.group, output_level, told.emit)
 
-    def take(lines: list[bytes]) -> None:
+    def take(lines: list[bytes], output: list[OutputLine]) -> None:
+        told.begin(len(lines))
+        printed.add(output)
         for line in lines:
             for message in stream.feed(line):
+                if message.number is not None:
+                    printed.tell_before(message.number)
                 for outcome in results.outcomes(message):
-                    emit(outcome)
+                    told.emit(outcome)
+        printed.tell_due(stream.last_number)
+        told.pause()
 
-    with client.launch(launch) as worker:
-        ended, is_late = _follow(worker, results, take, stop, timeout_s)
-        output = [] if ended.is_clean and not is_late else worker.last_output()
+    try:
+        with client.launch(launch) as worker:
+            ended, is_late = _follow(worker, results, take, stop, timeout_s)
+            output = [] if ended.is_clean and not is_late else worker.last_output()
+    finally:
+        printed.finish()
+        told.end()
     for outcome in results.unfinished():
         emit(outcome)
     results.judge(ended, stream.defects(), output, timeout_s if is_late else None)
@@ -60,7 +76,7 @@ def run_worker(
 def _follow(
     worker: Worker,
     results: GroupResults,
-    take: Callable[[list[bytes]], None],
+    take: Callable[[list[bytes], list[OutputLine]], None],
     stop: threading.Event,
     timeout_s: float | None,
 ) -> tuple[WorkerExit, bool]:
@@ -73,14 +89,14 @@ def _follow(
     deadline = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
     is_late = False
     while (ended := worker.poll()) is None:
-        lines = worker.read_lines()
-        take(lines)
-        wait_s = _SHORTEST_WAIT_S if lines else min(wait_s * 2, _LONGEST_WAIT_S)
+        lines, output = worker.read_lines(), worker.read_output()
+        take(lines, output)
+        wait_s = _SHORTEST_WAIT_S if lines or output else min(wait_s * 2, _LONGEST_WAIT_S)
         if stop.wait(wait_s):
             worker.stop()
         elif time.monotonic() > deadline:
             # A worker that has failed and then hangs has a better reason than being late.
             is_late = is_late or not results.has_failure
             worker.stop()
-    take(worker.read_rest())
+    take(worker.read_rest(), worker.read_output())
     return ended, is_late and ended.stopped

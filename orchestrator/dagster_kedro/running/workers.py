@@ -47,6 +47,8 @@ class Workers:
         settings: RunSettings,
     ) -> None:
         self._run = settings
+        printed = orchestration.logs.output
+        self._output_level = None if printed == "none" else printed
         self._rules = WorkerRules(orchestration, graph, settings.client_name)
         self._clients = ClientDirectory(orchestration.clients, own)
         self._by_group: dict[str, WorkerSettings] = {}
@@ -80,7 +82,8 @@ class Workers:
         client = self._clients.get(settings.client)
         launch = msgspec.structs.replace(launch, overrides=self._overrides(settings))
         timeout_s = self._run.timeout_s or settings.timeout_s
-        run_worker(client, launch, results, emit, stop, timeout_s=timeout_s)
+        level = self._output_level
+        run_worker(client, launch, results, emit, stop, timeout_s=timeout_s, output_level=level)
 
     def run_besides(
         self,
@@ -104,7 +107,8 @@ class Workers:
         launch = msgspec.structs.replace(launch, overrides=overrides)
         stop = threading.Event()
         timeout_s = timeout_s or self._run.timeout_s
-        run_worker(client, launch, results, emit, stop, timeout_s=timeout_s)
+        level = self._output_level
+        run_worker(client, launch, results, emit, stop, timeout_s=timeout_s, output_level=level)
 
     def outcomes_besides(
         self, launch: WorkerLaunch, results: GroupResults

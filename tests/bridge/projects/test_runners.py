@@ -44,7 +44,7 @@ def test_asynchronous_datasets(run_both):
 
 
 def test_logs_of_threads(copy_project, export, run_job):
-    """What two nodes log at the same time is told of the right one."""
+    """What two nodes log and print at the same time is told of the right one."""
     folder = copy_project("relay")
     (folder / "conf/base/dagster.yml").write_text(
         "groups: {both: {pipelines: [meeting], runner: thread}}"
@@ -55,3 +55,6 @@ def test_logs_of_threads(copy_project, export, run_job):
     assert run.success, run.errors
     assert ("INFO", "[meet_left] relay.nodes: left is here") in run.logged
     assert ("INFO", "[meet_right] relay.nodes: right is here") in run.logged
+    for side in ("left", "right"):
+        (printed,) = [text for _, text in run.logged if f"{side} prints" in text]
+        assert printed.startswith(f"[meet_{side}] stderr")

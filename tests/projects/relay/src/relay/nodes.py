@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 import time
 import warnings
@@ -95,6 +96,7 @@ def meet_left():
     """Wait for the other node, and say so."""
     BOTH.wait()
     logger.info("left is here")
+    print("left prints", file=sys.stderr)
     return "left"
 
 
@@ -102,6 +104,7 @@ def meet_right():
     """Wait for the other node, and say so."""
     BOTH.wait()
     logger.info("right is here")
+    print("right prints", file=sys.stderr)
     return "right"
 
 

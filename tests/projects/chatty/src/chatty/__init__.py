@@ -1,0 +1,1 @@
+"""Nodes that say something in every way that there is."""
