@@ -6,7 +6,7 @@ Knows what earlier groups and earlier attempts have saved. Starts nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
@@ -34,10 +34,10 @@ from dagster_kedro.assets.checks import KedroCheck
 from dagster_kedro.assets.index import AssetIndex
 from dagster_kedro.configuration.settings import RunSettings
 from dagster_kedro.running.attempts import Finished, resumed_versions
+from dagster_kedro.running.earlier_versions import earlier_versions
 from dagster_kedro.running.other_steps import OtherSteps
 from dagster_kedro.running.slices import RunSlice
 
-VERSION_KEY = "kedro/version"
 _LONGEST_NAME = 200
 
 
@@ -81,7 +81,7 @@ class Invocations:
         self._settings = settings
         self._orchestration = orchestration
         self._selected = selected
-        self._versions = _earlier_versions(context, index, plan, run_slice)
+        self._versions = earlier_versions(context, index, plan, run_slice)
         self._versions.update(others.versions())
         self._versions.update(
             (index.by_key[key].name, version)
@@ -357,55 +357,3 @@ def kedro_run_id(created: datetime, attempts_before: int) -> str:
 def _creation_of_run(context: dg.AssetExecutionContext) -> datetime:
     record = context.instance.get_run_record_by_id(context.run_id)
     return record.create_timestamp if record else datetime.now(tz=timezone.utc)
-
-
-def _earlier_versions(
-    context: dg.AssetExecutionContext, index: AssetIndex, plan: Plan, run_slice: RunSlice
-) -> dict[str, str]:
-    """Return the versions that Dagster last saw of versioned inputs that this run won't make.
-
-    Of a partitioned one, those of the run's own partitions; several versions cannot be loaded at
-    once, so that then Kedro is left to find one.
-    """
-    graph = index.graph
-    nodes = [graph.nodes[name] for name in plan.nodes]
-    made = {name for node in nodes for name in outputs_of(node)}
-    read = {name for node in nodes for name in inputs_of(node)} - made
-    versions: dict[str, str] = {}
-    for name in sorted(read & graph.producers.keys()):
-        dataset = graph.datasets.get(name)
-        if dataset is None or not dataset.versioned:
-            continue
-        key = index.key_of_dataset[name]
-        version = _common_version(context, key, run_slice.keys_of(index, key))
-        if version is not None:
-            versions[name] = version
-    return versions
-
-
-def _common_version(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, partitions: Sequence[str | None]
-) -> str | None:
-    """Return the version that all of some partitions have; a long range is not read to its end."""
-    first, *others = partitions
-    version = _latest_version(context, key, first)
-    same = all(_latest_version(context, key, each) == version for each in others)
-    return version if same else None
-
-
-def _latest_version(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, partition: str | None
-) -> str | None:
-    """Return the version of a partition's, or of a whole asset's, last materialization."""
-    if partition is None:
-        event = context.instance.get_latest_materialization_event(key)
-        last = event.asset_materialization if event else None
-        if last is not None and last.partition is not None:
-            # A partition that this run is not of: its version lies elsewhere.
-            return None
-    else:
-        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
-        records = context.instance.fetch_materializations(wanted, limit=1).records
-        last = records[0].asset_materialization if records else None
-    version = last.metadata.get(VERSION_KEY) if last is not None else None
-    return str(version.value) if version is not None else None

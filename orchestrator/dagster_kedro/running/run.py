@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -13,8 +12,7 @@ import msgspec
 from kedro_manifest.findings import list_names
 from kedro_manifest.invocation import Invocation, RunBegins, RunEnds
 from kedro_manifest.orchestration.root import orchestration_of
-from kedro_manifest.planning.graph import outputs_of
-from kedro_manifest.planning.plan import Group, Plan, plan_groups
+from kedro_manifest.planning.plan import Plan, plan_groups
 from kedro_manifest.planning.selection import needed_nodes, nodes_with_missing_outputs
 from kedro_manifest.settings.hooks import fired_once
 
@@ -29,18 +27,16 @@ from dagster_kedro.configuration.settings import RunSettings
 from dagster_kedro.errors import GroupFailedError, RunFailedError
 from dagster_kedro.results.data_versions import as_it_was
 from dagster_kedro.results.expected import expected_of
-from dagster_kedro.results.group_results import GroupResults, Outcome
+from dagster_kedro.results.group_results import GroupResults
 from dagster_kedro.results.saved_partitions import PartitionedOutput
-from dagster_kedro.results.wording import LogLine, describe_attempt, describe_failed_attempt
 from dagster_kedro.running.asset_checks import StepChecks
 from dagster_kedro.running.attempts import finished_before, latest_materialization, yield_again
-from dagster_kedro.running.group_progress import GroupProgress
+from dagster_kedro.running.group_runner import GroupRunner
 from dagster_kedro.running.invocations import Invocations
 from dagster_kedro.running.launches import worker_launch
 from dagster_kedro.running.mlflow_run import MlflowRunOfStep, has_kedro_mlflow
 from dagster_kedro.running.ordering import in_dependency_order
 from dagster_kedro.running.other_steps import OtherSteps
-from dagster_kedro.running.retrying import run_attempts
 from dagster_kedro.running.run_hooks import RunHooks, will_be_tried_again
 from dagster_kedro.running.scheduling import GroupScheduler
 from dagster_kedro.running.slices import (
@@ -50,7 +46,7 @@ from dagster_kedro.running.slices import (
     with_slice,
 )
 from dagster_kedro.running.tag_limits import limits_of
-from dagster_kedro.running.telling import OnEvent, StepTeller, WorkerGone
+from dagster_kedro.running.telling import OnEvent, StepTeller
 from dagster_kedro.running.workers import Workers
 
 ALREADY_THERE = "kedro/already_there"
@@ -133,6 +129,17 @@ class KedroRun:
             others=self._others,
             run_slice=self._slice,
         )
+        self._runner = GroupRunner(
+            self._context,
+            self._index,
+            workers=self._workers,
+            invocations=self._invocations,
+            checks=self._checks,
+            mlflow=self._mlflow,
+            selected=self._selected,
+            finished=self._finished,
+            run_slice=self._slice,
+        )
 
     def _partitions_of(self, key: dg.AssetKey) -> Sequence[str | None]:
         return self._slice.keys_of(self._index, key)
@@ -180,7 +187,7 @@ class KedroRun:
         elif self.plan.groups:
             self._hooks.begin()
         self._mlflow.begin()
-        reported = self._mlflow.announcing(scheduler.outcomes(self._run_group))
+        reported = self._mlflow.announcing(scheduler.outcomes(self._runner.run))
         with closing(self._teller.told(reported, self.plan.nodes)) as outcomes:
             yield from self._in_order(outcomes) if self._there else outcomes
         self._raise_failures(scheduler)
@@ -275,83 +282,6 @@ class KedroRun:
         listed = "\n\n".join(f"{type(error).__name__}: {error}" for error in errors)
         raise RunFailedError(f"{len(errors)} groups failed.\n\n{listed}") from errors[0]
 
-    def _run_group(
-        self, group: Group, emit: Callable[[Outcome | WorkerGone], None], stop: threading.Event
-    ) -> None:
-        progress = GroupProgress(
-            self._index, group, self._checks.expected_of(group, self._finished)
-        )
-        retries = self._workers.retries_of(group)
-        most = 1 + retries.max_retries
-
-        self._mlflow.wait_for_turn(stop)
-
-        def attempt(number: int) -> None:
-            part = progress.left(self._invocations.staged) if number > 1 else group
-            if number > 1:
-                emit(LogLine(describe_attempt(part, number, most)))
-            again = number < most and "check" in retries.on
-            self._attempt(part, number, progress, emit, stop, tries_checks_again=again)
-
-        def announce(number: int, error: GroupFailedError, wait_s: float) -> None:
-            emit(LogLine(describe_failed_attempt(group, number, most, error, wait_s), "warning"))
-
-        run_attempts(
-            attempt,
-            retries,
-            is_final=lambda _: progress.is_blocked,
-            announce=announce,
-            stop=stop,
-        )
-
-    def _attempt(
-        self,
-        group: Group,
-        number: int,
-        progress: GroupProgress,
-        emit: Callable[[Outcome | WorkerGone], None],
-        stop: threading.Event,
-        *,
-        tries_checks_again: bool,
-    ) -> None:
-        """Run what is left of a group, and account for it."""
-        reported = progress.reported
-        checks = self._checks.known_to(group)
-        invocation = msgspec.structs.replace(
-            self._invocations.of_group(group, number, reported, checks),
-            mlflow=self._mlflow.as_known(),
-        )
-        besides = self._saved_besides(group, self._selected - reported)
-        expected = expected_of(
-            invocation,
-            progress.checks_left,
-            besides=besides,
-            besides_of={key: self._partitions_of(key) for key in besides.values()},
-            partitioned=self._partitioned_outputs(self._outputs_of(group)),
-            attempt=number,
-            checked_before=progress.checked,
-            known_checks={check.key: check.blocking for check in checks},
-            partitions_checked=self._checks.partitions_of(checks, self._partitions_of),
-            tries_checks_again=tries_checks_again,
-        )
-        results = GroupResults(expected)
-
-        def take(outcome: Outcome) -> None:
-            if results.has_begun:
-                self._mlflow.take(results.mlflow_run)
-            emit(outcome)
-
-        try:
-            launch = self._launch(invocation, progress.keys_of(group))
-            self._workers.run_group(group, launch, results, take, stop)
-        finally:
-            self._mlflow.take(results.mlflow_run)
-            # One thread writes here before any thread that reads it is started.
-            self._invocations.take_versions(results.versions)
-            self._invocations.take_validated(self._checks.validated_by(group, results.passed))
-            progress.take(expected, results)
-            emit(WorkerGone(group.nodes))
-
     def _remove_staged(self) -> None:
         """After success nobody needs what crossed between the groups; a failure keeps it."""
         invocation = self._invocations.removing_staged()
@@ -394,22 +324,8 @@ class KedroRun:
             # What this run has made is there whatever MLflow says of it.
             self._context.log.warning(f"The MLflow run was not ended: {failed}")
 
-    def _launch(
-        self, invocation: Invocation, more_keys: Iterable[dg.AssetKey] = ()
-    ) -> WorkerLaunch:
-        return worker_launch(self._context, self._index.project, invocation, more_keys)
-
-    def _saved_besides(self, group: Group, wanted: set[str]) -> dict[str, dg.AssetKey]:
-        """Datasets that the group's nodes save on the way; memory is gone when they end."""
-        return {
-            name: self._index.key_of_dataset[name]
-            for name in self._outputs_of(group)
-            if name not in wanted and not self._index.graph.is_memory(name)
-        }
-
-    def _outputs_of(self, group: Group) -> list[str]:
-        graph = self._index.graph
-        return [name for node in group.nodes for name in outputs_of(graph.nodes[node])]
+    def _launch(self, invocation: Invocation) -> WorkerLaunch:
+        return worker_launch(self._context, self._index.project, invocation, ())
 
     def _partitioned_outputs(self, datasets: Iterable[str]) -> dict[str, PartitionedOutput]:
         instance = self._context.instance
