@@ -14,7 +14,6 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +50,7 @@ from dagster_kedro.clients.docker_engine import (
     make_ulimit,
 )
 from dagster_kedro.clients.docker_worker import ContainerWorker
+from dagster_kedro.clients.variables import variables_named
 from dagster_kedro.errors import WorkerNotStartedError
 
 GROUP_LABEL = "kedro-pipes/group"
@@ -301,11 +301,7 @@ class KedroDockerClient(KedroClient):
         return [python, "-m", "kedro_pipes.guardian", *launch.command]
 
     def _variables(self, launch: WorkerLaunch) -> dict[str, str]:
-        passed = {
-            name: value
-            for name, value in os.environ.items()
-            if any(fnmatchcase(name, pattern) for pattern in self.pass_env)
-        }
+        passed = variables_named(os.environ, self.pass_env)
         return {**passed, **self.env, **launch.overrides.env}
 
     def _mounts(self, launch: WorkerLaunch, file: Path | None) -> list[Mount]:

@@ -112,9 +112,8 @@ class ContainerWorker:
         if self._exit is None:
             self._engine.signal(self._container, "SIGKILL")
             self._wait(_KILL_WAIT_S)
-        if (
-            self._exit is None
-        ):  # the engine does not answer; what it still runs loses its control pipe
+        if self._exit is None:
+            # The engine does not answer; what it still runs loses its control pipe.
             self._exit = WorkerExit(stopped=True)
 
     def close(self) -> None:

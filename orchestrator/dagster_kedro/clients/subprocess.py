@@ -12,9 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +40,7 @@ from dagster_kedro.clients.base import (
 )
 from dagster_kedro.clients.memory import OutOfMemoryWatch, peak_memory_bytes
 from dagster_kedro.clients.output import OutputPump
+from dagster_kedro.clients.variables import variables_named
 from dagster_kedro.errors import WorkerNotStartedError
 
 PASSED_VARIABLES = (
@@ -165,7 +165,7 @@ class KedroSubprocessClient(KedroClient):
 
     def _variables(self, launch: WorkerLaunch) -> dict[str, str]:
         """Return the variables that were asked for, the strongest last."""
-        passed = passed_environment(os.environ, self.pass_env)
+        passed = variables_named(os.environ, (*PASSED_VARIABLES, *self.pass_env))
         return {**passed, **self.env, **launch.overrides.env}
 
     def _environment(self, launch: WorkerLaunch, scratch: Path, control: int) -> dict[str, str]:
@@ -180,16 +180,6 @@ class KedroSubprocessClient(KedroClient):
             GRACE_VARIABLE: str(self.grace_s),
             "PYTHONUNBUFFERED": "1",
         }
-
-
-def passed_environment(environment: Mapping[str, str], patterns: list[str]) -> dict[str, str]:
-    """Return the variables that a worker may see: the fixed list, and what the user names."""
-    allowed = (*PASSED_VARIABLES, *patterns)
-    return {
-        name: value
-        for name, value in environment.items()
-        if any(fnmatchcase(name, pattern) for pattern in allowed)
-    }
 
 
 class _ProcessWorker:
