@@ -44,6 +44,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "docs/examples/nyc_flights"
 IMAGES = ROOT / "docs/images"
 JOB = "__default__"
+TEST_SHARES = (0.35, 0.5, 0.65)
 MONTHS = [f"2013-{month:02}" for month in range(1, 6)]
 MONTHLY = """\
 from dagster_kedro import KedroProject, build_definitions
@@ -107,7 +108,16 @@ def _materialize(kedro_python: Path, environment: dict[str, str]) -> None:
     print("Exporting the example", flush=True)
     _run([kedro_python, "-m", "kedro_pipes", "export"], environment)
     print("Materializing the example (about a minute)", flush=True)
-    _run([_program("dagster"), "job", "execute", "-f", "definitions.py", "-j", JOB], environment)
+    execute = [_program("dagster"), "job", "execute", "-f", "definitions.py", "-j"]
+    _run([*execute, JOB], environment)
+    print("Modelling it again with other splits (about a minute)", flush=True)
+    for share in TEST_SHARES:
+        config = Path(environment["DAGSTER_HOME"], f"share_{share}.json")
+        parameters = {"split": {"test_share": share}}
+        config.write_text(
+            json.dumps({"resources": {"kedro": {"config": {"parameters": parameters}}}})
+        )
+        _run([*execute, "modelling", "-c", config], environment)
 
 
 def _materialize_months(kedro_python: Path, environment: dict[str, str], scratch: Path) -> Path:
@@ -223,7 +233,7 @@ def _take_pictures_of_months(address: str, page: WebDriver) -> None:
 def _take_pictures(address: str, page: WebDriver) -> None:
     _prepare(address, page)
     runs = _ask(address, "{ runsOrError { ... on Runs { results { runId } } } }")
-    run_id = runs["runsOrError"]["results"][0]["runId"]
+    run_id = runs["runsOrError"]["results"][-1]["runId"]  # the newest comes first
 
     _resize(page, 1600, 1340)
     expanded = quote(",".join(f"global@global:{group}" for group in GROUPS), safe="")
@@ -234,6 +244,9 @@ def _take_pictures(address: str, page: WebDriver) -> None:
     _resize(page, 1600, 900)
     _open(page, f"{address}/assets/boosting/model", "kedro/process_id")
     _save(page, "asset.png")
+
+    _open(page, f"{address}/assets/linear/metrics?view=plots", "metrics/")
+    _save(page, "metrics.png")
 
     _open(page, f"{address}/runs/{run_id}?logs={quote('] finished in')}", "[write_report] finished")
     _save(page, "run.png")
