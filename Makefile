@@ -84,7 +84,7 @@ test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with 
 	@touch $@
 
 test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment of its own
-	.venv/dask/bin/python -m pytest tests/orchestrator -m dask $(PYTEST_FLAGS)
+	.venv/dask/bin/python -m pytest tests/orchestrator/test_executors.py -m dask $(PYTEST_FLAGS)
 
 .venv/dask/.ready: pyproject.toml
 	@echo "Making .venv/dask: Dagster and Dask, no Kedro (about a minute)"
