@@ -74,6 +74,12 @@ defs = dg.Definitions(assets=[one], jobs=[dg.define_asset_job("one_job")])
 """
 
 
+SILENT = """\
+reporting: {metadata: false, data_versions: never}
+logs: {output: none, datasets: none}
+"""
+
+
 class Command(NamedTuple):
     """A command line and where to run it."""
 
@@ -128,12 +134,15 @@ def parse_arguments() -> argparse.Namespace:
 
 def prepare_rows(scratch: Path, python: Path) -> list[Row]:
     """Copy the example, write the synthetic project, export both; return what to measure."""
-    example, synthetic = scratch / "nyc_flights", scratch / "synthetic"
-    shutil.copytree(EXAMPLE, example, ignore=shutil.ignore_patterns("data", ".kedro-pipes"))
+    example, silent = scratch / "nyc_flights", scratch / "silent"
+    synthetic = scratch / "synthetic"
+    for folder in (example, silent):
+        shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data", ".kedro-pipes"))
+    (silent / "conf/sample/dagster.yml").write_text(SILENT)
     write_project(synthetic, SYNTHETIC_NODES, SYNTHETIC_PIPELINES)
     kedro = str(python.with_name("kedro"))
     export = [str(python), "-m", "kedro_pipes", "export", "-o", "manifest.json"]
-    for folder, env in ((example, "sample"), (synthetic, None)):
+    for folder, env in ((example, "sample"), (silent, "sample"), (synthetic, None)):
         run_silently([*export, *(["--env", env] if env else [])], folder)
         for file, step_per in (("definitions.py", None), ("one_step.py", "selection")):
             names = {"project": str(folder), "python": str(python), "env": env}
@@ -146,13 +155,10 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
     return [
         Row(
             "22 nodes of the example in 15 processes",
-            Command(
-                "job execute",
-                [str(DAGSTER), "job", "execute", "-f", "definitions.py", "-j", "__default__"],
-                example,
-            ),
+            execute(example),
             Command("kedro run", [kedro, "run", "--env=sample"], example),
         ),
+        Row("the example with all reporting, beside none", execute(example), execute(silent)),
         Row(
             "one node",
             Command(
@@ -192,6 +198,12 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
             validate(scratch, "one_asset.py"),
         ),
     ]
+
+
+def execute(folder: Path) -> Command:
+    """Return the command that runs the whole example."""
+    command = [str(DAGSTER), "job", "execute", "-f", "definitions.py", "-j", "__default__"]
+    return Command(f"job execute in {folder.name}", command, folder)
 
 
 def validate(folder: Path, file: str = "definitions.py") -> Command:

@@ -14,7 +14,7 @@ SAID = {
     "pull": "always",
     "registry": {"url": "r.example.com", "username_env": "R_NAME", "password_env": "R_WORD"},
     "resources": {"cpus": 1.5, "memory": "4g", "shm_size": "1g", "gpus": 1},
-    "mounts": [{"source": "/d", "target": "/data", "type": "bind", "read_only": True}],
+    "mounts": [{"source": "flights", "target": "/data", "type": "volume", "read_only": True}],
     "networks": ["warehouse"],
     "env": {"COLOUR": "blue"},
     "pass_env": ["AWS_*"],
