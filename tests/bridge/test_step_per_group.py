@@ -24,6 +24,7 @@ def staged(copy_of, export):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step_per", "steps_of"), [("group", len), ("pipeline", lambda _: 2)])
 def test_in_process(staged, open_project, run_definitions, step_per, steps_of):
     """What a step has staged is loaded by others, and removed at the end."""

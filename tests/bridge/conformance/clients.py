@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dagster_kedro import KedroClient, KedroSubprocessClient
 from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.clients.docker import STARTED_BY_LABEL, KedroDockerClient
@@ -257,6 +258,18 @@ def worker_image() -> str:
     if built.returncode:
         raise RuntimeError(f"The worker's image cannot be built: {built.stdout}{built.stderr}")
     return WORKER_IMAGE
+
+
+def parameters(clients: list[Any]) -> list[Any]:
+    """Return clients as parameters of tests; those in containers are marked so."""
+    return [
+        pytest.param(
+            client,
+            id=client.name,
+            marks=[pytest.mark.docker] if isinstance(client, DockerUnderTest) else [],
+        )
+        for client in clients
+    ]
 
 
 def script_of_row(row: str) -> Script:

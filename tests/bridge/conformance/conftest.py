@@ -127,23 +127,13 @@ def make_bridge(kedro_python, copy_of, open_project, run_definitions, tmp_path):
     return make
 
 
-def params(clients):
-    """Return clients as parameters; those in containers are marked so."""
-    return [
-        pytest.param(
-            each, id=each.name, marks=[pytest.mark.docker] if "docker" in each.name else []
-        )
-        for each in clients
-    ]
-
-
-@pytest.fixture(params=params(CLIENTS))
+@pytest.fixture(params=_clients().parameters(CLIENTS))
 def any_bridge(request, make_bridge):
     """A bridge through each client, the scripted one included: for what stands on the wire."""
     return make_bridge(request.param)
 
 
-@pytest.fixture(params=params(LIVE_CLIENTS))
+@pytest.fixture(params=_clients().parameters(LIVE_CLIENTS))
 def bridge(request, make_bridge):
     """A bridge through each client that starts real workers; whatever it started is gone after."""
     made = make_bridge(request.param)

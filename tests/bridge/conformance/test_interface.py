@@ -168,7 +168,7 @@ class Location:
         return self.adapter.leftovers(self._location.token, within_s)
 
 
-@pytest.fixture(params=LIVE_CLIENTS, ids=lambda client: client.name)
+@pytest.fixture(params=_load("clients").parameters(LIVE_CLIENTS))
 def location(request, server, finished_run):
     """The code location of each client; nothing of its workers is left after."""
     missing = request.param.missing() if hasattr(request.param, "missing") else None
