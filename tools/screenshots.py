@@ -245,9 +245,16 @@ def _take_pictures(address: str, page: WebDriver) -> None:
     _open(page, f"{address}/assets/boosting/model", "kedro/process_id")
     _save(page, "asset.png")
 
-    _open(page, f"{address}/assets/linear/metrics?view=plots", "metrics/")
+    _resize(page, 1600, 1340)
+    _open(page, f"{address}/assets/linear/metrics", "metrics/")
+    page.find_element(By.XPATH, "//button[contains(., 'Plots')]").click()
+    time.sleep(SETTLE_S)
+    first = page.find_element(By.XPATH, "//*[starts-with(text(), 'metrics/')]")
+    page.execute_script("arguments[0].scrollIntoView()", first)
+    time.sleep(SETTLE_S)
     _save(page, "metrics.png")
 
+    _resize(page, 1600, 900)
     _open(page, f"{address}/runs/{run_id}?logs={quote('] finished in')}", "[write_report] finished")
     _save(page, "run.png")
 
