@@ -67,10 +67,10 @@ def test_wrong_entries(settings, place):
         read(**settings)
 
 
-def launch(group="fit", run_id="1", attempt="a"):
+def launch(group="fit", run_id="1", attempt="a", step="shop_assets"):
     extras = {"kedro_pipes": {"kedro_run_id": attempt}}
     context = {"run_id": run_id, "retry_number": 0, "job_name": "nightly", "extras": extras}
-    return WorkerLaunch(group=group, context_data=context, project_dir="/p", python=None)
+    return WorkerLaunch(group=group, step=step, context_data=context, project_dir="/p", python=None)
 
 
 def test_a_container_is_named_after_its_attempt():
@@ -80,6 +80,8 @@ def test_a_container_is_named_after_its_attempt():
         container_name(launch(attempt="b")),
         container_name(launch(run_id="2")),
         container_name(launch(group="größe / x")),
+        # Two steps of one run may both look for what exists already.
+        container_name(launch(step="shop_late")),
     ]
 
     assert names[0] == container_name(launch())

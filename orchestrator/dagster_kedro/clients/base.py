@@ -41,6 +41,8 @@ class WorkerLaunch(msgspec.Struct, frozen=True, kw_only=True):
 
     group: str
     """Name of the group, for names and labels of what is started."""
+    step: str = ""
+    """Key of the step that waits for it, for the same."""
     context_data: dict[str, Any]
     """The Pipes context, ready to be written as JSON."""
     project_dir: Path

@@ -351,6 +351,7 @@ class KedroDockerClient(KedroClient):
             STARTED_BY_LABEL: f"{socket.gethostname()}:{os.getpid()}",
             "dagster/run_id": str(context["run_id"]),
             "dagster/job_name": str(context["job_name"] or ""),
+            "dagster/step_key": launch.step,
         }
 
     def _credentials(self) -> Registry | None:
@@ -371,7 +372,9 @@ class KedroDockerClient(KedroClient):
 def container_name(launch: WorkerLaunch) -> str:
     """Return a name that is the same for the same attempt at a group, and for no other."""
     group = _NO_NAME.sub("-", launch.group).strip("-.")[:40] or "group"
-    identity = json.dumps([launch.context_data["run_id"], launch.group, _attempt(launch)])
+    identity = json.dumps(
+        [launch.context_data["run_id"], launch.step, launch.group, _attempt(launch)]
+    )
     return f"kedro-{group}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 

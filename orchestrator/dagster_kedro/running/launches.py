@@ -33,10 +33,16 @@ def worker_launch(
     keys += [key for key in more if key not in keys]
     return WorkerLaunch(
         group=invocation.group,
+        step=step_key(context),
         context_data=pipes_context(context, keys, encode_invocation(invocation)),
         project_dir=project.project_dir,
         python=project.python,
     )
+
+
+def step_key(context: dg.AssetExecutionContext) -> str:
+    """Return the key of the step that a context is of."""
+    return str(context.get_step_execution_context().step.key)
 
 
 def pipes_context(

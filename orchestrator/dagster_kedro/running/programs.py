@@ -14,7 +14,7 @@ from dagster_kedro.clients.base import KedroClient, WorkerLaunch, WorkerOverride
 from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.running.asset_checks import selected_checks
-from dagster_kedro.running.launches import pipes_context
+from dagster_kedro.running.launches import pipes_context, step_key
 from dagster_kedro.running.scheduling import GroupScheduler
 from dagster_kedro.running.telling import StepTeller
 from dagster_kedro.running.worker_session import run_worker
@@ -36,6 +36,7 @@ def stream_program(
     keys = sorted(key.to_escaped_user_string() for key in assets)
     launch = WorkerLaunch(
         group=context.op.name,
+        step=step_key(context),
         context_data=pipes_context(context, keys, extras),
         project_dir=working_dir,
         python=None,
