@@ -92,7 +92,8 @@ def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
         with pipes:
             invocation = decode_invocation(dict(pipes.extras))
             # Imports kedro, which the environment had to be prepared for.
-            from kedro_pipes.worker.run import PipesReports, run_invocation  # noqa: PLC0415
+            from kedro_pipes.worker.reports import PipesReports  # noqa: PLC0415
+            from kedro_pipes.worker.run import run_invocation  # noqa: PLC0415
 
             run_invocation(invocation, PipesReports(pipes, output), Path.cwd())
     except InvocationError as error:

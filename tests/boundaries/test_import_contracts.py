@@ -21,6 +21,7 @@ ROOTS = {
 INDEPENDENT = "The two sides never import each other"
 NEUTRAL = "The manifest knows neither side nor framework"
 NO_KEDRO = "The Dagster side never imports Kedro"
+ONE_ENGINE = "One module knows docker, none kubernetes yet"
 NO_DAGSTER = "The Kedro side never imports Dagster"
 
 
@@ -66,6 +67,8 @@ def test_contracts_hold(sources):
         ("dagster_kedro", "from kedro.io import DataCatalog", NO_KEDRO),
         ("dagster_kedro", "import kedro_datasets", NO_KEDRO),
         ("dagster_kedro", "import kedro_pipes", INDEPENDENT),
+        ("dagster_kedro", "import docker", ONE_ENGINE),
+        ("dagster_kedro", "from kubernetes import client", ONE_ENGINE),
         ("kedro_pipes", "import dagster", NO_DAGSTER),
         ("kedro_pipes", "def late():\n    from dagster import asset\n    return asset", NO_DAGSTER),
         ("kedro_pipes", "import dagster_shared", NO_DAGSTER),

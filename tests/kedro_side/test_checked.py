@@ -12,7 +12,7 @@ from kedro.pipeline import node
 from kedro_manifest.invocation import DatasetCheck, Invocation
 from kedro_pipes.worker.checks import BlockedByCheckError, DatasetChecks
 from kedro_pipes.worker.lengths import length_of
-from kedro_pipes.worker.run import PrintedReports
+from kedro_pipes.worker.reports import PrintedReports
 
 CHECKED = Path(__file__).parents[1] / "projects/checked"
 NODES = ["extend", "double", "sort", "add_up", "comment", "stand_apart"]

@@ -31,7 +31,7 @@ from kedro_manifest.invocation import (
     GRACE_VARIABLE,
     MARKS_PARAM,
 )
-from kedro_manifest.orchestration.docker import ContainerResources
+from kedro_manifest.orchestration.docker import ContainerResources, Pull, Tls
 from pydantic import Field
 
 from dagster_kedro.channel import MessageFile
@@ -39,11 +39,9 @@ from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
 from dagster_kedro.clients.docker_engine import (
     CONTEXT_FOLDER,
     ContainerStreams,
+    Credentials,
     DockerEngine,
     Mount,
-    PullPolicy,
-    Registry,
-    TlsFiles,
     bytes_of,
     gpu_requests,
     make_mount,
@@ -151,7 +149,7 @@ class KedroDockerClient(KedroClient):
     init: bool = Field(
         default=True, description="Whether an init process is the container's first."
     )
-    pull: PullPolicy = Field(default="missing", description="When images are fetched.")
+    pull: Pull = Field(default="missing", description="When images are fetched.")
     registry: DockerRegistry | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     engine_url: str | None = Field(
@@ -175,7 +173,7 @@ class KedroDockerClient(KedroClient):
     @contextmanager
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
         """Start one container; on leaving it is removed, with the volumes that are its own."""
-        tls = TlsFiles(**self.tls.model_dump()) if self.tls else None
+        tls = Tls(**self.tls.model_dump()) if self.tls else None
         engine = DockerEngine(self.engine_url, tls)
         try:
             image = launch.overrides.image or self.image
@@ -354,7 +352,7 @@ class KedroDockerClient(KedroClient):
             "dagster/step_key": launch.step,
         }
 
-    def _credentials(self) -> Registry | None:
+    def _credentials(self) -> Credentials | None:
         if self.registry is None:
             return None
         found = {}
@@ -366,7 +364,7 @@ class KedroDockerClient(KedroClient):
                     f"is not set in the orchestrator. Set it, or correct `registry.{key}`."
                 )
             found[key.removesuffix("_env")] = os.environ[variable]
-        return Registry(url=self.registry.url, **found)
+        return Credentials(**found)
 
 
 def container_name(launch: WorkerLaunch) -> str:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import docker.errors
 import docker.tls
@@ -21,11 +21,11 @@ import docker.types
 import docker.utils.socket
 import msgspec
 import requests.exceptions
+from kedro_manifest.orchestration.docker import Pull, Tls
 
 import docker
 from dagster_kedro.errors import WorkerNotStartedError
 
-PullPolicy = Literal["missing", "always", "never"]
 CONTEXT_FOLDER = "/run/kedro-pipes"
 _ANSWER_S = 30
 _UNREACHABLE = (requests.exceptions.ConnectionError, requests.exceptions.ReadTimeout)
@@ -41,24 +41,13 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     exit_code: int
     out_of_memory: bool
-    error: str
-    """What kept it from starting; empty for nothing."""
 
 
-class Registry(msgspec.Struct, frozen=True, kw_only=True):
-    """Where images are pulled from with a name and a password."""
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """With what images are pulled from a registry that wants to know who asks."""
 
-    url: str
     username: str
     password: str
-
-
-class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Paths of the files with which an engine is reached over TLS."""
-
-    ca_cert: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
 
 
 class DockerEngine:
@@ -73,7 +62,7 @@ class DockerEngine:
         WorkerNotStartedError: There is no engine, or it does not let us in.
     """
 
-    def __init__(self, url: str | None = None, tls: TlsFiles | None = None) -> None:
+    def __init__(self, url: str | None = None, tls: Tls | None = None) -> None:
         where = f"'{url}'" if url else "the engine of this machine"
         try:
             self._docker = _connect(url, tls)
@@ -88,7 +77,7 @@ class DockerEngine:
         """Let go of the connections."""
         self._docker.close()
 
-    def ensure_image(self, image: str, policy: PullPolicy, registry: Registry | None) -> None:
+    def ensure_image(self, image: str, policy: Pull, credentials: Credentials | None) -> None:
         """See that an image is there, pulling it if the policy says so.
 
         Raises:
@@ -102,12 +91,10 @@ class DockerEngine:
             )
         if policy == "never" or (policy == "missing" and there):
             return
-        credentials = (
-            {"username": registry.username, "password": registry.password} if registry else None
-        )
+        signed = msgspec.to_builtins(credentials)
         repository, tag = docker.utils.parse_repository_tag(image)
         try:
-            self._docker.images.pull(repository, tag=tag or "latest", auth_config=credentials)
+            self._docker.images.pull(repository, tag=tag or "latest", auth_config=signed)
         except (docker.errors.APIError, *_UNREACHABLE) as error:
             raise WorkerNotStartedError(
                 f"Cannot pull image '{image}': {_short(error)}. Check its name and tag, that the "
@@ -219,7 +206,6 @@ class DockerEngine:
             running=state["Running"] or state["Status"] in ("created", "restarting"),
             exit_code=state["ExitCode"],
             out_of_memory=state["OOMKilled"],
-            error=state["Error"],
         )
 
     def signal(self, container: str, name: str) -> None:
@@ -231,11 +217,6 @@ class DockerEngine:
         """Remove a container with its own volumes, running or not; it may be gone already."""
         with suppress(docker.errors.APIError, *_UNREACHABLE):
             self._api.remove_container(container, v=True, force=True)
-
-    def labelled(self, label: str) -> list[str]:
-        """Return the ids of all containers that carry a label, `key=value`."""
-        found = self._api.containers(all=True, quiet=True, filters={"label": label})
-        return [each["Id"] for each in found]
 
     def _has_image(self, image: str) -> bool:
         try:
@@ -354,7 +335,7 @@ def bytes_of(size: str | None) -> int | None:
     return None if size is None else int(docker.utils.parse_bytes(size))
 
 
-def _connect(url: str | None, tls: TlsFiles | None) -> docker.DockerClient:
+def _connect(url: str | None, tls: Tls | None) -> docker.DockerClient:
     # An own `ssh` honours the user's keys and settings; the library's would need another package.
     if url is None:
         return docker.from_env(timeout=_ANSWER_S, use_ssh_client=True)
