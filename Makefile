@@ -16,7 +16,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-mlflow test-keys bench conformance-table hook-table reference screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-mlflow test-s3 test-keys bench conformance-table hook-table reference screenshots clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,7 +68,7 @@ test-dagster: environments
 	$(DAGSTER)/python -m pytest tests/orchestrator -m 'not dask and ($(WHICH))' $(PYTEST_FLAGS)
 
 test-bridge: environments
-	$(DAGSTER)/python -m pytest tests/bridge -m 'not docker and not mlflow and ($(WHICH))' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/bridge -m 'not docker and not mlflow and not s3 and ($(WHICH))' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
 test-slow: environments ## Run the tests that `make test` leaves out because they take long
 	@$(MAKE) test-kedro test-bridge WHICH=slow
@@ -102,6 +102,15 @@ test-mlflow: environments .venv/mlflow/.ready ## Test kedro-mlflow against a rea
 	@echo "Making .venv/mlflow: Kedro, kedro-mlflow and MLflow's server, no Dagster (about a minute)"
 	@test -x .venv/mlflow/bin/python || $(PYTHON) -m venv .venv/mlflow
 	@.venv/mlflow/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,mlflow]' 'kedro-datasets[json-jsondataset]'
+	@touch $@
+
+test-s3: environments .venv/s3/.ready ## Test catalog and staging on an S3 server, from processes and containers
+	$(DAGSTER)/python -m pytest tests/bridge/projects/object_store --kedro-python $(CURDIR)/.venv/s3/bin/python $(PYTEST_FLAGS)
+
+.venv/s3/.ready: pyproject.toml tests/projects/buckets/requirements.txt
+	@echo "Making .venv/s3: Kedro, s3fs and moto's S3 server, no Dagster (about a minute)"
+	@test -x .venv/s3/bin/python || $(PYTHON) -m venv .venv/s3
+	@.venv/s3/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro]' -r tests/projects/buckets/requirements.txt 'moto[server]'
 	@touch $@
 
 test-keys: environments ## Drop each key of dagster.yml, and see that the test of its effect fails

@@ -42,7 +42,7 @@ from kedro_pipes.project.hook_state import kept_for_other_hooks
 from kedro_pipes.project.loading import first_line
 from kedro_pipes.project.orchestration_file import FILE, locate
 from kedro_pipes.project.redaction import redact_text, redact_uri
-from kedro_pipes.worker.staging import absolute_url
+from kedro_pipes.worker.staging import absolute_url, make_folder
 
 _CONFIGURATION_ENDS = frozenset({".yml", ".yaml", ".json"})
 _TOP_KEY = re.compile(r"^(?:\"([^\"]+)\"|'([^']+)'|([^\s#\"'][^:]*?))\s*:(?:\s|$)", re.MULTILINE)
@@ -277,7 +277,7 @@ def _try_to_write(url: str) -> None:
             raise PermissionError(f"{folder} is not writable")
         return
     probe = f"{path.rstrip('/')}/.kedro-pipes-check"
-    file_system.makedirs(path, exist_ok=True)
+    make_folder(file_system, path)
     file_system.pipe_file(probe, b"")
     file_system.rm_file(probe)
 

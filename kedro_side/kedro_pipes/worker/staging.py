@@ -21,6 +21,9 @@ from kedro_pipes.project.redaction import redact_text, redact_uri
 
 logger = logging.getLogger(__name__)
 
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"})
+"""Protocols under which fsspec has buckets or containers, with no folders in them."""
+
 
 class StagedDataset(AbstractDataset[Any, Any]):
     """A dataset that was to stay in memory, as a pickle.
@@ -84,8 +87,9 @@ class StagedDataset(AbstractDataset[Any, Any]):
             ) from error
         try:
             file_system, path = fsspec.core.url_to_fs(self.url)
-            file_system.makedirs(path.rpartition("/")[0], exist_ok=True)
-            with fsspec.open(self.url, "wb") as file:
+            make_folder(file_system, path.rpartition("/")[0])
+            # `fsspec.open` would make the folder, or the bucket, by itself.
+            with file_system.open(path, "wb") as file:
                 file.write(pickled)
         except Exception as error:
             raise self._store_error("stage", error, "write to") from error
@@ -143,6 +147,17 @@ def remove_staged(url: str, project_path: Path) -> None:
     file_system, path = fsspec.core.url_to_fs(absolute_url(url, project_path))
     if file_system.exists(path):
         file_system.rm(path, recursive=True)
+
+
+def make_folder(file_system: Any, folder: str) -> None:
+    """Make a folder where there are such things.
+
+    An object store has none, and would be asked for a bucket: one that is mistyped would be made,
+    and who may write to a bucket need not be allowed to look whether it is there.
+    """
+    protocols = file_system.protocol
+    if _OBJECT_STORES.isdisjoint([protocols] if isinstance(protocols, str) else protocols):
+        file_system.makedirs(folder, exist_ok=True)
 
 
 def absolute_url(url: str, project_path: Path) -> str:

@@ -1,0 +1,163 @@
+"""A real S3 server, and copies of a project whose data is there, each in a bucket of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[4]
+PROJECT = REPOSITORY / "tests/projects/buckets"
+FLIGHTS = {"monday": [10, 20], "tuesday": [30]}
+_VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
+_STARTING_S = 60
+
+
+class Server:
+    """An S3 server, looked at through its REST interface: this environment has no S3 library."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, method: str, path: str, data: bytes | None = None) -> bytes:
+        """Return an answer."""
+        url = f"{self.url}/{quote(path, '/?=&')}"
+        # What nobody signs is refused; without a type, data would be taken for a form.
+        headers = {"Authorization": "AWS test:unchecked", "Content-Type": "binary/octet-stream"}
+        request = urllib.request.Request(url, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read()
+
+    def keys(self, bucket: str) -> list[str]:
+        """Return the keys of all objects in a bucket, sorted."""
+        listed = ElementTree.fromstring(self.ask("GET", f"{bucket}?list-type=2"))  # noqa: S314
+        return sorted(str(each.text) for each in listed.iter() if each.tag.endswith("}Key"))
+
+    def objects(self, bucket: str) -> dict[str, bytes]:
+        """Return what is in each object of a bucket, by its key; versions are all called alike."""
+        return {
+            _VERSION.sub("<version>", key): self.ask("GET", f"{bucket}/{key}")
+            for key in self.keys(bucket)
+        }
+
+    def buckets(self) -> list[str]:
+        """Return the names of all buckets."""
+        listed = ElementTree.fromstring(self.ask("GET", ""))  # noqa: S314
+        return [str(each.text) for each in listed.iter() if each.tag.endswith("}Name")]
+
+    def is_up(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            return bool(self.ask("GET", ""))
+        except OSError:
+            return False
+
+
+class Access(NamedTuple):
+    """What a worker needs to know of the server: one key for the catalog, another for the store."""
+
+    variables: dict[str, str]
+    secrets: list[str]
+
+
+class Lake(NamedTuple):
+    """A copy of the project, and the bucket that its data is in."""
+
+    folder: Path
+    bucket: str
+
+
+@pytest.fixture(scope="session")
+def gateway() -> str:
+    """Return an address of this machine that containers can reach as well, if there is an engine."""
+    command = ["docker", "network", "inspect", "bridge", "--format"]
+    try:
+        found = subprocess.run(
+            [*command, "{{(index .IPAM.Config 0).Gateway}}"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "127.0.0.1"
+    return found.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def server(kedro_python, gateway, tmp_path_factory) -> Iterator[Server]:
+    """Start moto's server, which keeps all in its memory."""
+    with socket.socket() as probe:
+        probe.bind((gateway, 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("s3") / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [kedro_python.with_name("moto_server"), "--host", gateway, "--port", str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        server = Server(f"http://{gateway}:{port}")
+        deadline = time.monotonic() + _STARTING_S
+        while not server.is_up():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield server
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def access(server) -> Access:
+    """Return the variables by which workers reach the server, and which of them are secrets."""
+    secrets = [uuid.uuid4().hex for _ in range(4)]
+    variables = {
+        "LAKE_URL": server.url,
+        "LAKE_KEY": secrets[0],
+        "LAKE_SECRET": secrets[1],
+        "FSSPEC_S3_ENDPOINT_URL": server.url,
+        "FSSPEC_S3_KEY": secrets[2],
+        "FSSPEC_S3_SECRET": secrets[3],
+    }
+    return Access(variables, secrets)
+
+
+@pytest.fixture(scope="session")
+def make_lake(server, tmp_path_factory, kedro_version) -> Callable[[str], Lake]:
+    """Copy the project, with a bucket of its own that holds the raw data."""
+
+    def make(bucket: str) -> Lake:
+        folder = tmp_path_factory.mktemp("project") / "buckets"
+        shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "conf/base/globals.yml").write_text(f"lake: s3://{bucket}\n")
+        server.ask("PUT", bucket)
+        server.ask("PUT", f"{bucket}/01_raw/flights.json", json.dumps(FLIGHTS).encode())
+        return Lake(folder, bucket)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def with_access(access) -> Iterator[None]:
+    """Let this process, in which Dagster runs, have the variables."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in access.variables.items():
+            patch.setenv(name, value)
+        yield
