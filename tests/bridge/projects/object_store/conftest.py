@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -44,7 +44,7 @@ class Server:
 
     def keys(self, bucket: str) -> list[str]:
         """Return the keys of all objects in a bucket, sorted."""
-        listed = ElementTree.fromstring(self.ask("GET", f"{bucket}?list-type=2"))  # noqa: S314
+        listed = ET.fromstring(self.ask("GET", f"{bucket}?list-type=2"))
         return sorted(str(each.text) for each in listed.iter() if each.tag.endswith("}Key"))
 
     def objects(self, bucket: str) -> dict[str, bytes]:
@@ -56,7 +56,7 @@ class Server:
 
     def buckets(self) -> list[str]:
         """Return the names of all buckets."""
-        listed = ElementTree.fromstring(self.ask("GET", ""))  # noqa: S314
+        listed = ET.fromstring(self.ask("GET", ""))
         return [str(each.text) for each in listed.iter() if each.tag.endswith("}Name")]
 
     def is_up(self) -> bool:
@@ -140,7 +140,7 @@ def access(server) -> Access:
 
 
 @pytest.fixture(scope="session")
-def make_lake(server, tmp_path_factory, kedro_version) -> Callable[[str], Lake]:
+def make_lake(server, tmp_path_factory) -> Callable[[str], Lake]:
     """Copy the project, with a bucket of its own that holds the raw data."""
 
     def make(bucket: str) -> Lake:

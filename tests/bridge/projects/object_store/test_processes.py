@@ -60,7 +60,9 @@ def test_places_sizes_and_versions(both):
     version = model["kedro/run_id"]
 
     assert (version, version) == (model["kedro/version"], score["kedro/version"])
-    assert f"s3://by-processes/06_models/model.pickle/{version}/model.pickle" == model["dagster/uri"]
+    assert (
+        f"s3://by-processes/06_models/model.pickle/{version}/model.pickle" == model["dagster/uri"]
+    )
     assert f"s3://by-processes/08_scores/north.json/{version}/north.json" == score["dagster/uri"]
     assert "s3://by-processes/02_by_day" == by_day["dagster/uri"]
     assert "s3://by-processes/08_report.json" == report["dagster/uri"]
