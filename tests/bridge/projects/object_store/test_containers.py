@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,10 +51,8 @@ class Watch:
         while not self._is_over.wait(0.1):
             listed = docker("ps", "-q", "--no-trunc", "--filter", f"ancestor={IMAGE}").split()
             for container in set(listed) - self.seen.keys():
-                try:
+                with suppress(subprocess.CalledProcessError):  # gone meanwhile
                     (self.seen[container],) = json.loads(docker("inspect", container))
-                except subprocess.CalledProcessError:
-                    continue  # gone meanwhile
 
     def __enter__(self):
         self._thread.start()
