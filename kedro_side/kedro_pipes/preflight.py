@@ -42,6 +42,7 @@ from kedro_pipes.project.hook_state import kept_for_other_hooks
 from kedro_pipes.project.loading import first_line
 from kedro_pipes.project.orchestration_file import FILE, locate
 from kedro_pipes.project.redaction import redact_text, redact_uri
+from kedro_pipes.project.surroundings import look_around
 from kedro_pipes.worker.staging import absolute_url, make_folder
 
 _CONFIGURATION_ENDS = frozenset({".yml", ".yaml", ".json"})
@@ -65,7 +66,8 @@ def check_project(*, clients: Collection[str] = (), **options: Any) -> list[Find
     manifest = describe_project(live, parameter_values=False, probe=False)
     files = locate_entries(live)
     places = Places(manifest, files)
-    findings = check_manifest(manifest, clients=clients, catalog_files=files)
+    around = look_around(live.context.config_loader, live.env, live.project.path)
+    findings = check_manifest(manifest, clients=clients, catalog_files=files, around=around)
     if _hooks_may_add_data(live):
         findings = [_doubted(each) for each in findings]
     findings += unreadable or _check_credentials(live, manifest, places)

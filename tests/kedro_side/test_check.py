@@ -208,6 +208,55 @@ def test_local_paths_under_containers(spaceport, check):
     assert found["local-path"]["place"].startswith("conf/base/catalog.yml: ")
 
 
+CONTAINERS = """
+clients:
+  default: {type: docker, image: "spaceport:1", mount_project: MOUNTED}
+"""
+LAKE = "lake: {key: '${oc.env:LAKE_KEY}', region: '${oc.env:LAKE_REGION,eu}'} # ${oc.env:OLD}\n"
+
+
+def test_what_containers_are_not_given(spaceport, check):
+    """Paths, variables and `conf/local` are looked up in the project, with what a client gives."""
+    append(spaceport, "conf/base/dagster.yml", CONTAINERS.replace("MOUNTED", "false"))
+    append(spaceport, "conf/local/credentials.yml", LAKE.replace("LAKE_KEY", "LOCAL_KEY"))
+    append(spaceport, "conf/base/credentials.yml", f"# {LAKE}{LAKE}")
+    given = {"LAKE_KEY": "hush-hush-1", "LOCAL_KEY": "hush-hush-2", "OLD": ""}
+
+    code, found = check(spaceport, **given)
+
+    assert 1 == code
+    assert "no mount of client 'default' has" in found["local-path"]["message"]
+    assert "conf/base/catalog.yml: " in found["local-path"]["place"]
+    assert "conf/base/credentials.yml" == found["unset-variable"]["place"]
+    assert "'conf/local/credentials.yml'" in found["conf-local"]["message"]
+    assert "hush-hush" not in json.dumps(found)
+
+
+def test_what_a_mounted_project_gives(spaceport, check):
+    """A container that sees the project's folder lacks variables only."""
+    append(spaceport, "conf/base/dagster.yml", CONTAINERS.replace("MOUNTED", "true"))
+    append(spaceport, "conf/local/credentials.yml", LAKE)
+
+    code, found = check(spaceport, LAKE_KEY="hush-hush-1", OLD="")
+
+    assert 0 == code
+    assert {"local-path", "conf-local"}.isdisjoint(found)
+    assert "variable LAKE_KEY" in found["unset-variable"]["message"]
+
+
+def test_dockerignore_that_leaves_out_what_kedro_wants(spaceport, check):
+    """The folder of the default environment has to be in the image, if empty."""
+    append(spaceport, "conf/base/dagster.yml", CONTAINERS.replace("MOUNTED", "false"))
+    (spaceport / ".dockerignore").write_text("conf/local/\n")
+
+    found = check(spaceport)[1]
+
+    assert ("error", ".dockerignore") == (
+        found["conf-local"]["severity"],
+        found["conf-local"]["place"],
+    )
+
+
 def test_missing_inputs_are_doubted_where_hooks_may_help(spaceport, check):
     """A free input without an entry is an error, and a warning if hooks could provide it."""
     change(spaceport, "settings.py", "HOOKS", "_UNUSED_HOOKS")

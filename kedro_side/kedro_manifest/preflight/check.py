@@ -24,6 +24,7 @@ from kedro_manifest.preflight.grouping import (
 )
 from kedro_manifest.preflight.hooks import check_hooks
 from kedro_manifest.preflight.jobs import find_job_problems
+from kedro_manifest.preflight.placed import Surroundings
 
 Client = Literal["subprocess", "docker", "k8s", "ssh"]
 
@@ -33,6 +34,7 @@ def check_manifest(
     *,
     clients: Collection[str] = (),
     catalog_files: Mapping[str, str] | None = None,
+    around: Surroundings | None = None,
 ) -> list[Finding]:
     """Return what a manifest shows, errors first.
 
@@ -40,9 +42,15 @@ def check_manifest(
         manifest: What was exported; its nodes need not have an order.
         clients: Kinds of clients that run the workers; empty for those that `dagster.yml` names.
         catalog_files: File of each catalog entry, by name or pattern.
+        around: What there is around the project, which containers may not see.
     """
     places = Places(manifest, catalog_files)
-    clients = clients or clients_of(manifest)
+    clients = set(clients or clients_of(manifest))
+    containers = None
+    if "docker" in clients & clients_of(manifest):
+        # Of these, `dagster.yml` says what they see.
+        clients.discard("docker")
+        containers = around or Surroundings()
     disorder = [*_check_writers(manifest, places), *_check_order(manifest)]
     findings = [
         *disorder,
@@ -54,7 +62,7 @@ def check_manifest(
         graph = PipelineGraph(manifest)
         findings += _check_inputs(graph, places)
         findings += _check_outputs(graph, places)
-        findings += check_groups(graph, places, clients)
+        findings += check_groups(graph, places, clients, containers)
         findings += find_job_problems(graph)
         findings += check_partitions(graph)
         findings += check_automation(graph)

@@ -14,6 +14,8 @@ from kedro_manifest.planning.graph import outputs_of
 REMOTE_CLIENTS = frozenset({"docker", "k8s", "ssh"})
 """Clients whose workers need not see the orchestrator's disk, nor each other's."""
 
+LOCAL_PROTOCOLS = frozenset({"file", "local"})
+
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _PUNCTUATION = re.compile(r"[\W_]+")
 
@@ -37,7 +39,7 @@ def _check_local_paths(
         return
     by_entry: dict[str, list[Dataset]] = {}
     for dataset in manifest.datasets:
-        if dataset.uri is not None and dataset.protocol in {"file", "local"}:
+        if dataset.uri is not None and dataset.protocol in LOCAL_PROTOCOLS:
             by_entry.setdefault(places.dataset(dataset), []).append(dataset)
     for place, datasets in sorted(by_entry.items()):
         yield Finding(
@@ -160,3 +162,14 @@ def _check_confirmed(manifest: Manifest, places: Places) -> Iterator[Finding]:
 
 def _is_incremental(dataset: Dataset) -> bool:
     return "Incremental" in dataset.type.rpartition(".")[2]
+
+
+def local_path(uri: str) -> str:
+    """Return the path that a local URI stands for."""
+    return uri.partition("://")[2] if "://" in uri else uri
+
+
+def is_local_url(url: str) -> bool:
+    """Tell whether an fsspec URL is a path of the worker's own machine."""
+    scheme, mark, _ = url.partition("://")
+    return not mark or scheme in LOCAL_PROTOCOLS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -22,11 +21,11 @@ from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.grouping import GroupPolicy, unknown_datasets
 from kedro_manifest.planning.plan import Group, Plan, plan_groups
 from kedro_manifest.preflight.clients import check_clients
-from kedro_manifest.preflight.data import REMOTE_CLIENTS
+from kedro_manifest.preflight.containers import check_containers
+from kedro_manifest.preflight.data import REMOTE_CLIENTS, is_local_url
 from kedro_manifest.preflight.entries import ORCHESTRATION_FILE, entry_finding, refused
+from kedro_manifest.preflight.placed import Surroundings
 from kedro_manifest.settings.partitions import partitioned_nodes
-
-_LOCAL_URL = re.compile(r"(?:file|local)://|(?![A-Za-z][A-Za-z0-9+.-]*://)")
 
 
 def check_orchestration(manifest: Manifest) -> Iterator[Finding]:
@@ -59,9 +58,19 @@ def check_partitions(graph: PipelineGraph) -> Iterator[Finding]:
 
 
 def check_groups(
-    graph: PipelineGraph, places: Places, clients: Collection[str]
+    graph: PipelineGraph,
+    places: Places,
+    clients: Collection[str],
+    around: Surroundings | None = None,
 ) -> Iterator[Finding]:
-    """Check what `dagster.yml` says of groups against the nodes that there are."""
+    """Check what `dagster.yml` says of groups against the nodes that there are.
+
+    Args:
+        graph: The nodes and datasets.
+        places: Where things are written.
+        clients: Kinds of clients of whose workers no more is known.
+        around: What there is around the project; None to leave `dagster.yml`'s containers alone.
+    """
     try:
         orchestration = orchestration_of(graph.manifest)
     except OrchestrationError:
@@ -89,9 +98,12 @@ def check_groups(
     yield from _check_settings(orchestration, plan)
     sound = [each for each in plan.groups if _contradiction(orchestration, each) is None]
     yield from check_clients(orchestration, graph, sound)
+    if around is not None:
+        sound_plan = msgspec.structs.replace(plan, groups=sound)
+        yield from check_containers(graph, orchestration, sound_plan, places, around)
     yield from _check_staged(graph, plan, orchestration.store.backend, places)
     remote = sorted(REMOTE_CLIENTS.intersection(clients))
-    if plan.staged and remote and _LOCAL_URL.match(orchestration.store.url):
+    if plan.staged and remote and is_local_url(orchestration.store.url):
         yield Finding(
             severity="error",
             code="store-local",

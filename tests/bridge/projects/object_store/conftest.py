@@ -161,3 +161,23 @@ def with_access(access) -> Iterator[None]:
         for name, value in access.variables.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture
+def check(kedro_python) -> Callable[..., tuple[dict[str, dict], str]]:
+    """Check a project; return what is found in it, by code, and all that was printed."""
+
+    def run(folder: Path, *options: str) -> tuple[dict[str, dict], str]:
+        result = subprocess.run(
+            [kedro_python, "-m", "kedro_pipes", "check", "--json", *options],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert result.stdout, result.stderr
+        found = json.loads(result.stdout)["findings"]
+        return {each["code"]: each for each in found}, result.stdout + result.stderr
+
+    return run

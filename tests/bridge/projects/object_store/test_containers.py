@@ -115,3 +115,15 @@ def test_no_secret_gets_out(both, access):
 
     assert "s3://by-containers/06_models/model.pickle" in told
     assert [] == [secret for secret in access.secrets if secret in told]
+
+
+def test_check_knows_what_containers_see(both, check):
+    """It has nothing to say of this project, until a variable is not handed on."""
+    lake = both.lake.folder
+    sound, _ = check(lake, "--env", "containers")
+    file = lake / "conf/containers/dagster.yml"
+    file.write_text(file.read_text().replace("LAKE_*", "LAKE_KEY"))
+    found, _ = check(lake, "--env", "containers")
+
+    assert {} == sound
+    assert ["unset-variable"] == list(found)

@@ -1,9 +1,7 @@
 """Catalog and store on an S3 server, from processes of this machine."""
 
 import json
-import os
 import pickle
-import subprocess
 from types import SimpleNamespace
 
 import dagster as dg
@@ -116,27 +114,6 @@ def test_pinned_version_is_loaded(both, run_job, server):
     assert run.success, run.errors
     assert ["judge"] == started(run)
     assert 7.0 == run.materializations["north/score"]["metrics/mean_delay"]
-
-
-@pytest.fixture
-def check(kedro_python):
-    """Check a project; return what is found in it, and all that was printed."""
-
-    def run(folder, **variables):
-        result = subprocess.run(
-            [kedro_python, "-m", "kedro_pipes", "check", "--json"],
-            cwd=folder,
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert result.stdout, result.stderr
-        found = json.loads(result.stdout)["findings"]
-        return {each["code"]: each for each in found}, result.stdout + result.stderr
-
-    return run
 
 
 def test_check_leaves_nothing_in_the_store(both, check, server):

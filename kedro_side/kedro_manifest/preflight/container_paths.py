@@ -1,0 +1,188 @@
+"""Findings on local paths and a local store, seen from containers: mounts and what they hide. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from posixpath import dirname
+
+import msgspec
+
+from kedro_manifest.findings import Finding, Places, list_names
+from kedro_manifest.model import Dataset
+from kedro_manifest.orchestration.clients import DockerClient
+from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of
+from kedro_manifest.preflight.data import LOCAL_PROTOCOLS, is_local_url, local_path
+from kedro_manifest.preflight.entries import ORCHESTRATION_FILE
+from kedro_manifest.preflight.placed import (
+    PlacedGroup,
+    Surroundings,
+    containers_by_client,
+    name_groups,
+)
+from kedro_manifest.preflight.sight import Seen
+
+_OBJECT_STORE = "a location that every worker reaches, such as s3://…"
+
+
+class _Use(msgspec.Struct, frozen=True, kw_only=True):
+    """A group that reads or writes a local path."""
+
+    dataset: Dataset
+    placed: PlacedGroup
+    seen: Seen
+    writes: bool
+
+
+def check_paths(
+    graph: PipelineGraph, placed: list[PlacedGroup], places: Places, around: Surroundings
+) -> Iterator[Finding]:
+    """Find local paths that containers do not see, or see somewhere else than who writes them."""
+    uses = list(_uses(graph, placed, around))
+    for place in sorted({places.dataset(each.dataset) for each in uses}):
+        of_entry = [each for each in uses if places.dataset(each.dataset) == place]
+        found = [
+            finding
+            for name, groups in containers_by_client([each.placed for each in of_entry])
+            for finding in _check_path(
+                place, name, [each for each in of_entry if each.placed in groups]
+            )
+        ]
+        yield from found or _check_one_place(place, of_entry)
+
+
+def _uses(graph: PipelineGraph, placed: list[PlacedGroup], around: Surroundings) -> Iterator[_Use]:
+    datasets = {each.name: each for each in graph.manifest.datasets}
+    for each in placed:
+        nodes = [graph.nodes[name] for name in each.group.nodes]
+        written = {name for node in nodes for name in (*node.outputs, *node.confirms)}
+        for name in sorted(written.union(*(node.inputs for node in nodes))):
+            dataset = datasets.get(name)
+            if dataset is None or dataset.uri is None or dataset.protocol not in LOCAL_PROTOCOLS:
+                continue
+            seen = each.see(local_path(dataset.uri), around)
+            if seen is not None:
+                yield _Use(dataset=dataset, placed=each, seen=seen, writes=name in written)
+
+
+def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
+    """Find what the containers of one client do not see, or cannot write to."""
+    lost = [each for each in uses if each.seen.source is None]
+    fixed = [each for each in uses if each.seen.read_only and each.writes]
+    if lost:
+        first, writes = lost[0], any(each.writes for each in lost)
+        outcome = (
+            "What is saved there is gone with the container."
+            if writes
+            else "It is there only if the image holds it."
+        )
+        yield Finding(
+            severity="error" if writes and first.seen.is_certain else "warning",
+            code="local-path",
+            place=place,
+            message=f"{_datasets(lost)}: '{first.dataset.uri}' is a local path, and no mount of client "
+            f"'{client}' has {first.seen.path} ({_groups(lost)}). {outcome}",
+            cure=_mount_cure(client, first),
+        )
+    elif fixed:
+        yield Finding(
+            severity="error",
+            code="local-path",
+            place=place,
+            message=f"{_datasets(fixed)}: the mount of client '{client}' that has "
+            f"{fixed[0].seen.path} is read-only, and it is written ({_groups(fixed)}).",
+            cure=f"Leave `read_only` out of that mount under `clients.{client}`, or use "
+            f"{_OBJECT_STORE}.",
+        )
+
+
+def _mount_cure(client: str, use: _Use) -> str:
+    path = use.seen.path
+    folder = path if use.dataset.kind == "partitioned" else dirname(path)
+    is_whole = local_path(use.dataset.uri or "").startswith("/")
+    project = "" if is_whole or _mounts_project(use) else "set `mount_project: true`, "
+    return (
+        f"Mount the folder, `{{source: …, target: {folder}}}` in `clients.{client}.mounts`, {project}"
+        f"or use {_OBJECT_STORE}."
+    )
+
+
+def _mounts_project(use: _Use) -> bool:
+    return isinstance(use.placed.client, DockerClient) and use.placed.client.mount_project
+
+
+def _check_one_place(place: str, uses: list[_Use]) -> Iterator[Finding]:
+    """Find a dataset that some workers have at another place than those that write it."""
+    for dataset in {each.dataset.name: each.dataset for each in uses}.values():
+        of_it = [each for each in uses if each.dataset.uri == dataset.uri]
+        if not any(each.writes for each in of_it):
+            continue
+        sources = {str(each.seen.source): each for each in of_it}
+        if len(sources) > 1:
+            yield Finding(
+                severity="warning",
+                code="local-path",
+                place=place,
+                message=f"'{dataset.name}' is not at one place: {_sources(sources)}.",
+                cure=f"Give their clients the same source for it, or use {_OBJECT_STORE}.",
+            )
+            return
+
+
+def _sources(sources: dict[str, _Use]) -> str:
+    return ", ".join(
+        f"group '{each.placed.group.name}' (client '{each.placed.name}') has {source}"
+        for source, each in sorted(sources.items())
+    )
+
+
+def check_store(
+    graph: PipelineGraph,
+    url: str,
+    staged: list[str],
+    placed: list[PlacedGroup],
+    around: Surroundings,
+) -> Iterator[Finding]:
+    """Find a store for staged data that the containers do not share."""
+    if not is_local_url(url):
+        return
+    touching = [
+        each
+        for each in placed
+        if not set(staged).isdisjoint(
+            name
+            for node in each.group.nodes
+            for name in (*inputs_of(graph.nodes[node]), *outputs_of(graph.nodes[node]))
+        )
+    ]
+    seen = [(each, each.see(local_path(url), around)) for each in touching]
+    problem = _problem_of_store([(each, how) for each, how in seen if how is not None])
+    if problem and any(isinstance(each.client, DockerClient) for each in touching):
+        yield Finding(
+            severity="error",
+            code="store-local",
+            place=f"{ORCHESTRATION_FILE}: store.url",
+            message=f"{list_names(staged)} would be staged in '{url}', and {problem}.",
+            cure="Set `store: {url: s3://…}` to a place that every worker reaches, or mount one "
+            "folder for it into all of them.",
+        )
+
+
+def _problem_of_store(seen: list[tuple[PlacedGroup, Seen]]) -> str | None:
+    for each, how in seen:
+        if how.source is None:
+            return f"no mount of client '{each.name}' has {how.path} (group '{each.group.name}')"
+        if how.read_only:
+            return f"the mount of client '{each.name}' that has {how.path} is read-only"
+    sources = {str(how.source): each for each, how in seen}
+    if len(sources) > 1:
+        said = (f"client '{each.name}' has {source}" for source, each in sorted(sources.items()))
+        return f"that is not one place: {', '.join(said)}"
+    return None
+
+
+def _datasets(uses: list[_Use]) -> str:
+    return list_names(dict.fromkeys(each.dataset.name for each in uses))
+
+
+def _groups(uses: list[_Use]) -> str:
+    return name_groups([each.placed for each in uses])

@@ -1,0 +1,106 @@
+"""Findings on what containers do not see: local paths, the store, variables, `conf/local`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.findings import Finding, Places, list_names
+from kedro_manifest.orchestration.clients import DockerClient
+from kedro_manifest.orchestration.root import Orchestration
+from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.planning.plan import Plan
+from kedro_manifest.preflight.container_paths import check_paths, check_store
+from kedro_manifest.preflight.placed import (
+    PlacedGroup,
+    Surroundings,
+    containers_by_client,
+    name_groups,
+    place_groups,
+)
+from kedro_manifest.preflight.sight import is_handed_on
+
+
+def check_containers(
+    graph: PipelineGraph,
+    orchestration: Orchestration,
+    plan: Plan,
+    places: Places,
+    around: Surroundings,
+) -> Iterator[Finding]:
+    """Check what the containers of the planned groups need against what they are given."""
+    try:
+        placed = list(place_groups(graph, orchestration, plan.groups))
+    except OrchestrationError:
+        return  # A finding of its own.
+    if not any(isinstance(each.client, DockerClient) for each in placed):
+        return
+    yield from check_paths(graph, placed, places, around)
+    yield from check_store(graph, orchestration.store.url, plan.staged, placed, around)
+    for name, groups in containers_by_client(placed):
+        yield from _check_variables(name, groups, around)
+        yield from _check_local_folder(name, groups, around)
+
+
+def _check_variables(
+    client: str, groups: list[PlacedGroup], around: Surroundings
+) -> Iterator[Finding]:
+    by_name: dict[str, str] = {}
+    for variable in around.variables:
+        if not _is_out_of_sight(variable.file, groups[0], around):
+            by_name.setdefault(variable.name, variable.file)
+    for name, file in sorted(by_name.items()):
+        lacking = [
+            each
+            for each in groups
+            if isinstance(each.client, DockerClient)
+            and name not in each.env
+            and not is_handed_on(each.client, name)
+        ]
+        if lacking:
+            yield Finding(
+                severity="warning",
+                code="unset-variable",
+                place=file,
+                message=f"The configuration reads the variable {name}, and client '{client}' does "
+                f"not hand it to its containers ({name_groups(lacking)}).",
+                cure=f"Add it to `pass_env` of `clients.{client}`, where Dagster's environment has "
+                "it, or set it under `env` or in the image.",
+            )
+
+
+def _check_local_folder(
+    client: str, groups: list[PlacedGroup], around: Surroundings
+) -> Iterator[Finding]:
+    folder = around.local_folder
+    if folder is None or not _is_out_of_sight(folder, groups[0], around):
+        return
+    if around.is_folder_left_out:
+        yield Finding(
+            severity="error",
+            code="conf-local",
+            place=".dockerignore",
+            message=f"It leaves {folder} out of images, and Kedro refuses to start without that "
+            f"folder in containers of client '{client}'.",
+            cure=f"Write `{folder}/*`, which leaves the empty folder, or run with another Kedro "
+            "environment.",
+        )
+    if around.local_files:
+        yield Finding(
+            severity="warning",
+            code="conf-local",
+            place=folder,
+            message=f"Read here: {list_names(around.local_files)}. An image should not hold it, and "
+            f"containers of client '{client}' see nothing else.",
+            cure="Name variables instead, as in `${oc.env:NAME}`, in a file that goes into the "
+            f"image, and hand them on with `pass_env`; or mount the folder in `clients.{client}`.",
+        )
+
+
+def _is_out_of_sight(path: str, placed: PlacedGroup, around: Surroundings) -> bool:
+    """Tell whether a path is of the folder that stays out of images, and is in no mount either."""
+    folder = around.local_folder
+    if folder is None or not (path == folder or path.startswith(f"{folder}/")):
+        return False
+    seen = placed.see(folder, around)
+    return seen is not None and seen.source is None
