@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from kedro.config import OmegaConfigLoader
 from kedro_manifest.orchestration.root import read_orchestration
 from kedro_pipes.project.orchestration_file import find_ineffective, make_public, read_file
 
 PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
-OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "type: dagster_kedro.")
+OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "# conf/", "type: dagster_kedro.")
 """How a snippet begins that is no `dagster.yml`."""
 FENCED = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SNIPPETS = [
@@ -33,6 +34,20 @@ def test_snippets(tmp_path, snippet):
     assert content
     assert read_orchestration(public)
     assert [] == list(find_ineffective(content, public))
+
+
+def test_object_stores():
+    """The files that the page shows are those of the project that is run against a server."""
+    page = (PAGES[0].parent / "use-object-stores.md").read_text(encoding="utf-8")
+    project = Path(__file__).parents[1] / "projects/buckets"
+    shown = {snippet.partition("\n")[0][2:]: snippet for snippet in FENCED.findall(page)}
+
+    assert {"catalog", "globals", "credentials", "dagster"} == {Path(name).stem for name in shown}
+    for name, snippet in shown.items():
+        entries = yaml.safe_load(snippet)
+        content = yaml.safe_load((project / name).read_text(encoding="utf-8"))
+
+        assert entries == {key: content[key] for key in entries}
 
 
 def test_pages_with_snippets():

@@ -136,6 +136,18 @@ def test_an_unknown_working_directory_is_a_doubt():
     assert {"warning"} == {each.severity for each in found}
 
 
+def test_what_others_save_is_not_in_an_image():
+    """A container that only reads what another group has made needs a mount for it."""
+    clients = {
+        "default": {"type": "subprocess"},
+        "boxes": {"type": "docker", "image": "flights", "for": {"nodes": ["fit"]}},
+    }
+    found = {each.place: each for each in findings(clients=clients)}
+
+    assert "error" == found["catalog: table"].severity
+    assert "What other groups save is not there." in found["catalog: table"].message
+
+
 def test_read_only_mounts_are_not_written_to():
     """Raw data may be read-only, what a node writes not."""
     found = findings({"mounts": [mount("/project/data", read_only=True)]})

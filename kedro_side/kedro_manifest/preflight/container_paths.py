@@ -9,6 +9,7 @@ import msgspec
 
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.model import Dataset
+from kedro_manifest.names import strip_transcoding
 from kedro_manifest.orchestration.clients import DockerClient
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of
 from kedro_manifest.preflight.data import LOCAL_PROTOCOLS, is_local_url, local_path
@@ -31,6 +32,8 @@ class _Use(msgspec.Struct, frozen=True, kw_only=True):
     placed: PlacedGroup
     seen: Seen
     writes: bool
+    is_made: bool
+    """Whether some node writes it, under whatever format."""
 
 
 def check_paths(
@@ -61,7 +64,13 @@ def _uses(graph: PipelineGraph, placed: list[PlacedGroup], around: Surroundings)
                 continue
             seen = each.see(local_path(dataset.uri), around)
             if seen is not None:
-                yield _Use(dataset=dataset, placed=each, seen=seen, writes=name in written)
+                yield _Use(
+                    dataset=dataset,
+                    placed=each,
+                    seen=seen,
+                    writes=name in written,
+                    is_made=strip_transcoding(name) in graph.producers,
+                )
 
 
 def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
@@ -69,18 +78,14 @@ def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
     lost = [each for each in uses if each.seen.source is None]
     fixed = [each for each in uses if each.seen.read_only and each.writes]
     if lost:
-        first, writes = lost[0], any(each.writes for each in lost)
-        outcome = (
-            "What is saved there is gone with the container."
-            if writes
-            else "It is there only if the image holds it."
-        )
+        first = lost[0]
+        is_new = any(each.writes or each.is_made for each in lost)
         yield Finding(
-            severity="error" if writes and first.seen.is_certain else "warning",
+            severity="error" if is_new and first.seen.is_certain else "warning",
             code="local-path",
             place=place,
             message=f"{_datasets(lost)}: '{first.dataset.uri}' is a local path, and no mount of client "
-            f"'{client}' has {first.seen.path} ({_groups(lost)}). {outcome}",
+            f"'{client}' has {first.seen.path} ({_groups(lost)}). {_outcome(lost)}",
             cure=_mount_cure(client, first),
         )
     elif fixed:
@@ -93,6 +98,14 @@ def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
             cure=f"Leave `read_only` out of that mount under `clients.{client}`, or use "
             f"{_OBJECT_STORE}.",
         )
+
+
+def _outcome(lost: list[_Use]) -> str:
+    if any(each.writes for each in lost):
+        return "What is saved there is gone with the container."
+    if any(each.is_made for each in lost):
+        return "What other groups save is not there."
+    return "It is there only if the image holds it."
 
 
 def _mount_cure(client: str, use: _Use) -> str:
