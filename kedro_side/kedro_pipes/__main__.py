@@ -10,9 +10,14 @@ import os
 import sys
 from pathlib import Path
 
-from dagster_pipes import PipesContext, PipesDefaultContextLoader, PipesMappingParamsLoader
+from dagster_pipes import (
+    PipesContext,
+    PipesContextLoader,
+    PipesDefaultContextLoader,
+    PipesMappingParamsLoader,
+)
 from kedro_manifest.errors import InvocationError
-from kedro_manifest.invocation import MARKS_PARAM, decode_invocation, read_invocation
+from kedro_manifest.invocation import BUCKET_PARAM, MARKS_PARAM, decode_invocation, read_invocation
 
 from kedro_pipes.environment import prepare_environment
 from kedro_pipes.guardian import start_guardian
@@ -86,7 +91,7 @@ def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
     if params.load_messages_params().get(MARKS_PARAM):
         # Before Kedro is imported: handlers of `logging` keep the stream that they find then.
         output.replace_streams()
-    pipes = WorkerPipesContext(params, PipesDefaultContextLoader(), writer)
+    pipes = WorkerPipesContext(params, _context_loader(params), writer)
     PipesContext.set(pipes)
     try:
         with pipes:
@@ -103,6 +108,15 @@ def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
         output.copying()
         return _show_traceback()
     return 0
+
+
+def _context_loader(params: PipesMappingParamsLoader) -> PipesContextLoader:
+    if BUCKET_PARAM in params.load_context_params():
+        # Wanted only where the context is there: fsspec takes time to import.
+        from kedro_pipes.worker.object_messages import ObjectContextLoader  # noqa: PLC0415
+
+        return ObjectContextLoader()
+    return PipesDefaultContextLoader()
 
 
 def _refuse(error: InvocationError) -> int:

@@ -1,4 +1,4 @@
-"""Message writers that number what they send: to a file where one is shared, else in frames.
+"""Message writers that number what they send: to a file, to a bucket, or in frames.
 
 The number travels as an extra field of the line, which a stock reader ignores. Knows nothing
 of what the messages mean.
@@ -26,7 +26,7 @@ from dagster_pipes import (
 from kedro_manifest import __version__
 from kedro_manifest.events import NUMBER_KEY
 from kedro_manifest.frames import encode_frames
-from kedro_manifest.invocation import FRAMES_PARAM, PROTOCOL_VERSION
+from kedro_manifest.invocation import BUCKET_PARAM, FRAMES_PARAM, PROTOCOL_VERSION
 
 from kedro_pipes.worker.plain_data import plain
 
@@ -37,12 +37,13 @@ class NumberedMessageWriter(PipesMessageWriter[PipesMessageWriterChannel]):
     """Numbers every message from 1 and without a gap.
 
     Args:
-        inner: Takes the numbered messages where neither a file nor frames are asked for,
-            such as a writer to a blob store.
+        inner: Takes the numbered messages where neither a file nor frames are asked for. Default:
+            one that writes to buckets, and what Pipes itself has.
     """
 
     def __init__(self, inner: PipesMessageWriter[PipesMessageWriterChannel] | None = None) -> None:
         self._inner = inner or PipesDefaultMessageWriter()
+        self._knows_buckets = inner is None
         self._channel: NumberedChannel | None = None
 
     def last_number(self) -> int:
@@ -64,6 +65,12 @@ class NumberedMessageWriter(PipesMessageWriter[PipesMessageWriterChannel]):
         elif "path" in params:
             with _appending(params["path"]) as descriptor:
                 yield LinesOfFile(descriptor)
+        elif self._knows_buckets and BUCKET_PARAM in params:
+            # Wanted only where messages go there: fsspec takes time to import.
+            from kedro_pipes.worker.object_messages import ChunkedMessages  # noqa: PLC0415
+
+            with ChunkedMessages(params).sent() as chunks:
+                yield chunks
         else:
             with self._inner.open(params) as channel:
                 yield ForeignChannel(channel)
