@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster_kedro import KedroPipesResource, KedroProject, KedroSubprocessClient, build_definitions
+from kedro_manifest.invocation import Invocation, encode_invocation
 
 REPOSITORY = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns("__pycache__", "data", ".kedro-pipes", "manifest.json", ".env")
@@ -166,6 +167,45 @@ def run_definitions():
 def finished_run():
     """Read a run that was executed elsewhere."""
     return FinishedRun
+
+
+@pytest.fixture
+def begin():
+    """What a worker is asked to do to run the first node of the project `relay`."""
+    return Invocation(
+        group="begin",
+        nodes=["begin"],
+        pipelines=["streaming"],
+        kedro_run_id="2026-11-01T00.00.00.000Z",
+        dagster_run_id="not needed",
+        package_name="relay",
+        dataset_assets={"early": "early"},
+    )
+
+
+@pytest.fixture
+def run_with_stock_client(copy_of, kedro_python, run_definitions):
+    """Run an invocation with `PipesSubprocessClient`, as an asset that a user might write."""
+
+    def run(invocation: Invocation, **options) -> FinishedRun:
+        folder = copy_of("relay")
+
+        @dg.asset
+        def early(context):
+            return (
+                dg.PipesSubprocessClient(cwd=str(folder), **options)
+                .run(
+                    command=[str(kedro_python), "-m", "kedro_pipes"],
+                    context=context,
+                    extras=encode_invocation(invocation),
+                )
+                .get_results()
+            )
+
+        definitions = dg.Definitions(assets=[early], jobs=[dg.define_asset_job("stock")])
+        return run_definitions(definitions, "stock")
+
+    return run
 
 
 @pytest.fixture

@@ -176,6 +176,18 @@ def test_one_place_for_all():
     assert [] == findings(clients=clients)
 
 
+def test_the_client_of_a_job():
+    """A job that runs all of its groups in containers is checked with these, and no other node."""
+    clients = {"default": {"type": "subprocess"}, "boxes": {"type": "docker", "image": "flights"}}
+    pipeline = {"pipeline_name": "__default__", "node_names": ["clean"]}
+    jobs = {"nightly": {"pipeline": pipeline, "client": "boxes"}}
+    found = findings(clients=clients, jobs=jobs)
+
+    assert ["catalog: table", "catalog: raw"] == [each.place for each in found]
+    assert "client 'boxes'" in found[0].message
+    assert [] == findings(clients=clients, jobs={"nightly": {"pipeline": pipeline}})
+
+
 STAGED = {"memory_datasets": "stage"}
 
 

@@ -25,12 +25,23 @@ def check_containers(
     graph: PipelineGraph,
     orchestration: Orchestration,
     plan: Plan,
+    *,
     places: Places,
     around: Surroundings,
+    client_of_run: str | None = None,
 ) -> Iterator[Finding]:
-    """Check what the containers of the planned groups need against what they are given."""
+    """Check what the containers of the planned groups need against what they are given.
+
+    Args:
+        graph: The nodes and datasets.
+        orchestration: The clients.
+        plan: The groups, and what is staged between them.
+        places: Where things are written.
+        around: What there is around the project.
+        client_of_run: The client that a job chooses for all of its groups.
+    """
     try:
-        placed = list(place_groups(graph, orchestration, plan.groups))
+        placed = list(place_groups(graph, orchestration, plan.groups, client_of_run))
     except OrchestrationError:
         return  # A finding of its own.
     if not any(isinstance(each.client, DockerClient) for each in placed):

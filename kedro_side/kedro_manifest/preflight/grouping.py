@@ -15,6 +15,7 @@ from kedro_manifest.errors import (
 )
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.model import Manifest
+from kedro_manifest.orchestration.clients import DEFAULT_CLIENT
 from kedro_manifest.orchestration.job_checks import check_jobs
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph
@@ -96,11 +97,15 @@ def check_groups(
         return
     yield from _check_plan(graph, plan, policy, places)
     yield from _check_settings(orchestration, plan)
-    sound = [each for each in plan.groups if _contradiction(orchestration, each) is None]
-    yield from check_clients(orchestration, graph, sound)
+    sound = _sound(orchestration, plan)
+    yield from check_clients(orchestration, graph, sound.groups)
     if around is not None:
-        sound_plan = msgspec.structs.replace(plan, groups=sound)
-        yield from check_containers(graph, orchestration, sound_plan, places, around)
+        yield from check_containers(graph, orchestration, sound, places=places, around=around)
+        for client, nodes in _nodes_by_client_of_jobs(graph, orchestration).items():
+            of_jobs = _sound(orchestration, plan_groups(graph, nodes, policy))
+            yield from check_containers(
+                graph, orchestration, of_jobs, places=places, around=around, client_of_run=client
+            )
     yield from _check_staged(graph, plan, orchestration.store.backend, places)
     remote = sorted(REMOTE_CLIENTS.intersection(clients))
     if plan.staged and remote and is_local_url(orchestration.store.url):
@@ -170,6 +175,24 @@ def _check_settings(orchestration: Orchestration, plan: Plan) -> Iterator[Findin
     """Find groups that became one and say different things of their worker."""
     for error in filter(None, (_contradiction(orchestration, each) for each in plan.groups)):
         yield entry_finding(error, "groups")
+
+
+def _sound(orchestration: Orchestration, plan: Plan) -> Plan:
+    """Leave out the groups that became one and contradict each other."""
+    groups = [each for each in plan.groups if _contradiction(orchestration, each) is None]
+    return msgspec.structs.replace(plan, groups=groups)
+
+
+def _nodes_by_client_of_jobs(
+    graph: PipelineGraph, orchestration: Orchestration
+) -> dict[str, set[str]]:
+    """Return what jobs run through a client that they choose for all of their groups."""
+    found: dict[str, set[str]] = {}
+    for job in check_jobs(graph, orchestration).selected:
+        client = job.named.job.client
+        if client is not None and client != DEFAULT_CLIENT:
+            found.setdefault(client, set()).update(job.nodes)
+    return found
 
 
 def _contradiction(orchestration: Orchestration, group: Group) -> OrchestrationError | None:

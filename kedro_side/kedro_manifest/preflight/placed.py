@@ -57,14 +57,17 @@ class PlacedGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def place_groups(
-    graph: PipelineGraph, orchestration: Orchestration, groups: Iterable[Group]
+    graph: PipelineGraph,
+    orchestration: Orchestration,
+    groups: Iterable[Group],
+    client_of_run: str | None = None,
 ) -> Iterator[PlacedGroup]:
     """Yield the groups that a client of `dagster.yml` runs.
 
     Raises:
         OrchestrationError: What it says of clients is wrong.
     """
-    rules = WorkerRules(orchestration, graph)
+    rules = WorkerRules(orchestration, graph, client_of_run)
     for group in groups:
         settings = rules.of_group(group)
         if settings.client is not None:

@@ -25,6 +25,12 @@ PROJECT = REPOSITORY / "tests/projects/buckets"
 FLIGHTS = {"monday": [10, 20], "tuesday": [30]}
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 _STARTING_S = 60
+_OWN_CREDENTIALS = """
+lake:
+  key: {LAKE_KEY}
+  secret: {LAKE_SECRET}
+  client_kwargs: {{endpoint_url: "{LAKE_URL}"}}
+"""
 
 
 class Server:
@@ -140,18 +146,29 @@ def access(server) -> Access:
 
 
 @pytest.fixture(scope="session")
-def make_lake(server, tmp_path_factory) -> Callable[[str], Lake]:
+def make_lake(server, access, tmp_path_factory) -> Callable[..., Lake]:
     """Copy the project, with a bucket of its own that holds the raw data."""
 
-    def make(bucket: str) -> Lake:
+    def make(bucket: str, *, own_credentials: bool = False) -> Lake:
         folder = tmp_path_factory.mktemp("project") / "buckets"
         shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "conf/base/globals.yml").write_text(f"lake: s3://{bucket}\n")
+        if own_credentials:
+            written = _OWN_CREDENTIALS.format(**access.variables)
+            (folder / "conf/local/credentials.yml").write_text(written)
         server.ask("PUT", bucket)
         server.ask("PUT", f"{bucket}/01_raw/flights.json", json.dumps(FLIGHTS).encode())
         return Lake(folder, bucket)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def by_kedro(make_lake, kedro_run, server, with_access) -> dict[str, bytes]:  # noqa: ARG001
+    """Return the objects that `kedro run` leaves in its bucket."""
+    lake = make_lake("by-kedro")
+    kedro_run(lake.folder)
+    return server.objects(lake.bucket)
 
 
 @pytest.fixture(scope="session")

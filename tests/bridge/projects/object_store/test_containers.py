@@ -64,14 +64,13 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def both(make_lake, kedro_run, export, run_job, server):
-    """The same pipeline by `kedro run` on this machine, and in containers."""
+def both(make_lake, by_kedro, export, run_job, server):
+    """What `kedro run` has left from this machine, and a run in containers."""
     try:
         docker("info")
     except (OSError, subprocess.SubprocessError):
         pytest.skip("no Docker engine answers `docker info`: start one, as root or in its group")
-    by_kedro, lake = make_lake("by-kedro-again"), make_lake("by-containers")
-    kedro_run(by_kedro.folder)
+    lake = make_lake("by-containers")
     build_image(lake.folder)
     export(lake.folder, "--env", "containers")
     with Watch() as watch:
@@ -81,7 +80,7 @@ def both(make_lake, kedro_run, export, run_job, server):
         lake=lake,
         run=run,
         containers=list(watch.seen.values()),
-        expected=server.objects(by_kedro.bucket),
+        expected=by_kedro,
         actual=server.objects(lake.bucket),
     )
 

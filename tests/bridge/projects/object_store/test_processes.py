@@ -4,7 +4,6 @@ import json
 import pickle
 from types import SimpleNamespace
 
-import dagster as dg
 import pytest
 
 pytestmark = [pytest.mark.s3, pytest.mark.usefixtures("with_access")]
@@ -13,19 +12,17 @@ OLD_VERSION = "2024-01-01T00.00.00.000Z"
 
 
 @pytest.fixture(scope="module")
-def both(make_lake, kedro_run, export, run_job, server):
-    """The same pipeline by `kedro run` in one bucket, and under Dagster in another."""
-    by_kedro, lake = make_lake("by-kedro"), make_lake("by-processes")
-    kedro_run(by_kedro.folder)
+def both(make_lake, by_kedro, export, run_job, server):
+    """What `kedro run` has left in one bucket, and a run under Dagster in another.
+
+    Dagster's has its credentials in a file of `conf/local`, as a developer may.
+    """
+    lake = make_lake("by-processes", own_credentials=True)
     export(lake.folder)
-    instance = dg.DagsterInstance.ephemeral()
-    run = run_job(lake.folder, "__default__", instance=instance)
+    run = run_job(lake.folder, "__default__")
     assert run.success, run.errors
     return SimpleNamespace(
-        lake=lake,
-        run=run,
-        expected=server.objects(by_kedro.bucket),
-        actual=server.objects(lake.bucket),
+        lake=lake, run=run, expected=by_kedro, actual=server.objects(lake.bucket)
     )
 
 
