@@ -90,6 +90,17 @@ def test_absolute_paths():
     ]
 
 
+def test_paths_are_compared_as_they_are_meant():
+    """A path may be spelled with dots, or as a URL; a process and a container mean the same."""
+    dotted = {**PLACES, "table": "./data/../data/table.csv", "score": "file://data/score.json"}
+    data = {"source": f"{HERE}/data/", "target": "/opt/flights/data/"}
+    boxes = {"type": "docker", "image": "flights", "mounts": [data], "for": {"nodes": ["fit"]}}
+
+    assert [] == findings(
+        clients={"default": {"type": "subprocess"}, "boxes": boxes}, places=dotted
+    )
+
+
 def test_object_stores_are_seen():
     """A location that is not local needs no mount."""
     assert [] == findings(places={name: f"s3://lake/{uri}" for name, uri in PLACES.items()})

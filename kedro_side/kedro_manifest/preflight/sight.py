@@ -49,6 +49,7 @@ def see_as_process(path: str, project_path: str) -> Seen:
 
 def see_as_container(client: DockerClient, path: str, project_path: str) -> Seen:
     """Return how a container sees a path of the catalog."""
+    path = normpath(path)
     mounts = list(_mounts_of(client, project_path))
     folder = project_path if client.mount_project else client.project_dir
     is_certain = path.startswith("/") or folder is not None
@@ -56,10 +57,10 @@ def see_as_container(client: DockerClient, path: str, project_path: str) -> Seen
     mount = _innermost(mounts, found)
     if mount is None and not is_certain:
         lasting = [each for each in mounts if each.source is not None]
-        mount = next((each for each in lasting if _may_hold(each.target, path)), None)
+        mount = next((each for each in lasting if _shared_end(each.target, path)), None)
         if mount is not None:
-            head = path[: _length_of_common_end(mount.target, path)]
-            found = normpath(join(mount.target, path[len(head) :].strip("/")))
+            rest = path[len(_shared_end(mount.target, path)) :]
+            found = normpath(join(mount.target, rest.strip("/")))
         # With no mount at all it is in none, whatever the working directory.
         is_certain = not lasting
     if mount is None:
@@ -118,12 +119,8 @@ def _is_below(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip("/") + "/")
 
 
-def _may_hold(target: str, path: str) -> bool:
-    """Tell whether a relative path begins with what a target ends with: `…/data`, `data/x`."""
-    return _length_of_common_end(target, path) > 0
-
-
-def _length_of_common_end(target: str, path: str) -> int:
-    parts = normpath(path).split("/")
+def _shared_end(target: str, path: str) -> str:
+    """Return what a relative path begins with and a target ends with: `data` of `…/data`, `data/x`."""
+    parts = path.split("/")
     heads = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
-    return next((len(head) for head in heads if target.endswith(f"/{head}")), 0)
+    return next((head for head in heads if target.endswith(f"/{head}")), "")
