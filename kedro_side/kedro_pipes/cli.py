@@ -14,6 +14,7 @@ from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.model import Manifest
 
 from kedro_pipes.commands.check import check
+from kedro_pipes.commands.docker.group import docker
 from kedro_pipes.commands.init import init, schema
 from kedro_pipes.commands.plan import plan
 from kedro_pipes.commands.project import (
@@ -129,5 +130,5 @@ def _summary(manifest: Manifest, output: str) -> str:
     )
 
 
-for command in (init, plan, check, schema):
+for command in (init, plan, check, schema, docker):
     pipes.add_command(command)

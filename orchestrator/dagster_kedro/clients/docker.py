@@ -31,7 +31,17 @@ from kedro_manifest.invocation import (
     GRACE_VARIABLE,
     MARKS_PARAM,
 )
+from kedro_manifest.labels import (
+    ATTEMPT_LABEL,
+    GROUP_LABEL,
+    JOB_LABEL,
+    PROCESS_LABEL,
+    RUN_LABEL,
+    STARTED_BY_LABEL,
+    STEP_LABEL,
+)
 from kedro_manifest.orchestration.docker import ContainerResources, Pull, Tls
+from kedro_manifest.processes import ProcessIdentity
 from pydantic import Field
 
 from dagster_kedro.channel import MessageFile
@@ -50,12 +60,6 @@ from dagster_kedro.clients.docker_engine import (
 from dagster_kedro.clients.docker_worker import ContainerWorker
 from dagster_kedro.clients.variables import variables_named
 from dagster_kedro.errors import WorkerNotStartedError
-
-GROUP_LABEL = "kedro-pipes/group"
-"""Label by which all that we have started can be found, and swept away."""
-
-STARTED_BY_LABEL = "kedro-pipes/started-by"
-"""Label that tells the host and process of the step that waits for a container."""
 
 _LONGEST_CONTEXT = 64 * 1024
 """Characters of a context that goes into a variable; the kernel takes 128 KiB."""
@@ -240,13 +244,14 @@ class KedroDockerClient(KedroClient):
             GRACE_VARIABLE: str(self.grace_s),
             "PYTHONUNBUFFERED": "1",
         }
+        labels = self._labels(launch)
         container = engine.create(
             image,
             name,
-            self._labels(launch),
+            labels,
             command=self._command(launch),
             environment=environment,
-            mounts=[*self._mounts(launch, file), *([_context_volume()] if is_large else [])],
+            mounts=[*self._mounts(launch, file), *([_context_volume(labels)] if is_large else [])],
             stdin_open=True,
             **self._options(launch),
         )
@@ -342,14 +347,16 @@ class KedroDockerClient(KedroClient):
 
     def _labels(self, launch: WorkerLaunch) -> dict[str, str]:
         context = launch.context_data
+        process = ProcessIdentity.of_this_process()
         return {
             **self.labels,
             GROUP_LABEL: launch.group,
-            "kedro-pipes/attempt": _attempt(launch),
+            ATTEMPT_LABEL: _attempt(launch),
             STARTED_BY_LABEL: f"{socket.gethostname()}:{os.getpid()}",
-            "dagster/run_id": str(context["run_id"]),
-            "dagster/job_name": str(context["job_name"] or ""),
-            "dagster/step_key": launch.step,
+            **({PROCESS_LABEL: str(process)} if process else {}),
+            RUN_LABEL: str(context["run_id"]),
+            JOB_LABEL: str(context["job_name"] or ""),
+            STEP_LABEL: launch.step,
         }
 
     def _credentials(self) -> Credentials | None:
@@ -382,6 +389,6 @@ def _attempt(launch: WorkerLaunch) -> str:
     return str(invocation.get("kedro_run_id") or launch.context_data["retry_number"])
 
 
-def _context_volume() -> Mount:
-    """A volume without a name, which is removed with its container."""
-    return make_mount("volume", None, CONTEXT_FOLDER)
+def _context_volume(labels: Mapping[str, str]) -> Mount:
+    """A volume without a name, which is removed with its container, or found by its labels."""
+    return make_mount("volume", None, CONTEXT_FOLDER, labels=labels)

@@ -21,6 +21,7 @@ import docker.types
 import docker.utils.socket
 import msgspec
 import requests.exceptions
+from kedro_manifest.labels import ATTEMPT_LABEL, GROUP_LABEL, RUN_LABEL, STEP_LABEL
 from kedro_manifest.orchestration.docker import Pull, Tls
 
 import docker
@@ -28,6 +29,8 @@ from dagster_kedro.errors import WorkerNotStartedError
 
 CONTEXT_FOLDER = "/run/kedro-pipes"
 _ANSWER_S = 30
+_SAME_ATTEMPT = (RUN_LABEL, STEP_LABEL, GROUP_LABEL, ATTEMPT_LABEL)
+"""Labels that agree where one attempt is begun again, by another process after the first was killed."""
 _UNREACHABLE = (requests.exceptions.ConnectionError, requests.exceptions.ReadTimeout)
 
 
@@ -102,7 +105,7 @@ class DockerEngine:
             ) from error
 
     def create(self, image: str, name: str, labels: Mapping[str, str], **options: Any) -> str:
-        """Create a container; one of the same name and labels, left behind, makes room for it.
+        """Create a container; one that was made for the same attempt makes room for it.
 
         Returns:
             Its id.
@@ -230,12 +233,12 @@ class DockerEngine:
         return True
 
     def _remove_ours(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Remove the container that has a name already, if it was made for the same thing."""
+        """Remove the container that has a name already, if it was made for the same attempt."""
         try:
             theirs = self._api.inspect_container(name)["Config"]["Labels"] or {}
         except docker.errors.NotFound:
             return True
-        if any(theirs.get(key) != value for key, value in labels.items()):
+        if any(theirs.get(key) != labels[key] for key in _SAME_ATTEMPT):
             return False
         self.remove(name)
         return True
@@ -308,9 +311,17 @@ Mount = Any
 """What `create` takes as one of its `mounts`."""
 
 
-def make_mount(kind: str, source: str | None, target: str, *, read_only: bool = False) -> Mount:
+def make_mount(
+    kind: str,
+    source: str | None,
+    target: str,
+    *,
+    read_only: bool = False,
+    labels: Mapping[str, str] | None = None,
+) -> Mount:
     """Return a mount: of a path (`bind`), a volume, or memory (`tmpfs`)."""
-    return docker.types.Mount(target, source, type=kind, read_only=read_only)
+    given = dict(labels) if labels else None
+    return docker.types.Mount(target, source, type=kind, read_only=read_only, labels=given)
 
 
 def make_ulimit(name: str, soft: int, hard: int) -> Any:

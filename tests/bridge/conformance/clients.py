@@ -22,8 +22,9 @@ from typing import Any
 import pytest
 from dagster_kedro import KedroClient, KedroSubprocessClient
 from dagster_kedro.clients.base import WorkerExit
-from dagster_kedro.clients.docker import STARTED_BY_LABEL, KedroDockerClient
+from dagster_kedro.clients.docker import KedroDockerClient
 from dagster_kedro.clients.scripted import Script, ScriptedClient
+from kedro_manifest.labels import STARTED_BY_LABEL
 
 PROGRAMS = Path(__file__).parent / "programs"
 TOKEN = "CONFORMANCE_TOKEN"

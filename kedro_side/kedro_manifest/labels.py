@@ -1,0 +1,12 @@
+"""The labels of what a client starts in a container engine, by which it is found again."""
+
+GROUP_LABEL = "kedro-pipes/group"
+"""On all that we have started: the group's name."""
+ATTEMPT_LABEL = "kedro-pipes/attempt"
+STARTED_BY_LABEL = "kedro-pipes/started-by"
+"""Host and process of the step that waits for a container, for people."""
+PROCESS_LABEL = "kedro-pipes/process"
+"""The same process as `processes.ProcessIdentity`, where the system has that."""
+RUN_LABEL = "dagster/run_id"
+JOB_LABEL = "dagster/job_name"
+STEP_LABEL = "dagster/step_key"
