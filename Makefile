@@ -9,6 +9,8 @@ OLDEST_KEDRO := 0.19.15
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
 WHICH ?= not slow
+# `docker compose` or `docker-compose`; empty for whichever is there.
+COMPOSE ?=
 
 # Workers, tests and the demo send nothing home.
 export DO_NOT_TRACK := 1
@@ -16,7 +18,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-mlflow test-s3 test-keys bench conformance-table hook-table reference screenshots clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-mlflow test-s3 test-keys bench conformance-table hook-table reference screenshots stack stack-down test-stack clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -95,6 +97,9 @@ test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment 
 test-docker: environments ## Test workers in containers; needs a Docker engine
 	$(DAGSTER)/python -m pytest tests/bridge/conformance -m docker --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
+test-stack: environments ## Test the compose stack with the example; needs Docker, and Compose v2 and 1.29
+	$(DAGSTER)/python -m pytest tests/stack $(PYTEST_FLAGS)
+
 test-mlflow: environments .venv/mlflow/.ready ## Test kedro-mlflow against a real tracking server
 	$(DAGSTER)/python -m pytest tests/bridge/mlflow --kedro-python $(CURDIR)/.venv/mlflow/bin/python $(PYTEST_FLAGS)
 
@@ -133,6 +138,12 @@ reference: environments ## Write the reference pages and schemas that are made f
 
 screenshots: environments ## Take the pictures in docs/images from the running web interface
 	@$(DAGSTER)/python tools/screenshots.py
+
+stack: environments ## Bring the compose stack up with the example, and materialize it; needs Docker
+	@$(DAGSTER)/python tools/stack.py up --compose '$(COMPOSE)' --kedro-python $(CURDIR)/$(KEDRO)/python
+
+stack-down: environments ## End the compose stack, and remove all that it made
+	@$(DAGSTER)/python tools/stack.py down --compose '$(COMPOSE)'
 
 clean: ## Remove both environments and everything that was generated
 	rm -rf .venv .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

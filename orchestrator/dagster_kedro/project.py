@@ -38,7 +38,7 @@ class KedroProject:
         python: Interpreter of the project's own environment, where Kedro is installed. Default:
             the project's `.venv`.
         manifest_path: The exported manifest. Default: `manifest.json` in the project.
-        env: Kedro environment; None for the project's default.
+        env: Kedro environment. Default: the variable KEDRO_ENV, or the project's default.
         conf_source: Configuration directory or archive, as for `kedro run --conf-source`.
         key_prefix: Put before the keys of the project's assets and the names of its jobs, to
             keep several projects in one code location apart.
@@ -60,7 +60,7 @@ class KedroProject:
         self.project_dir = Path(project_dir).resolve()
         self.python = _interpreter(self.project_dir, python)
         self.manifest_path = Path(manifest_path or self.project_dir / "manifest.json").resolve()
-        self.env = env
+        self.env = env or os.environ.get("KEDRO_ENV") or None
         self.conf_source = conf_source
         self.key_prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix)
         if not self.project_dir.is_dir():

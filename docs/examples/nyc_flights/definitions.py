@@ -5,5 +5,5 @@ from pathlib import Path
 from dagster_kedro import KedroProject, build_definitions
 
 here = Path(__file__).parent
-project = KedroProject(here, python=here.parents[2] / ".venv/kedro/bin/python")
+project = KedroProject(here, python=here / "../../../.venv/kedro/bin/python")
 defs = build_definitions(project)

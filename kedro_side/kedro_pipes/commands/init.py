@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from kedro_manifest.errors import KedroPipesError
 
+from kedro_pipes.commands.files import relative, write_files
 from kedro_pipes.commands.project import STDOUT, explain, quieten_process, say, stdout_kept_clean
 
 SCHEMA_FILE = "schema.dagster.json"
@@ -55,15 +56,11 @@ def init(context: click.Context, /, env: str | None, *, force: bool) -> None:
     try:
         with stdout_kept_clean():
             project, texts, named = _compose(env)
-        written, kept = _write(texts, force=force)
+        written = write_files(texts, force=force)
     except (KedroPipesError, OSError) as error:
         explain(error)
         context.exit(1)
-    for verb, paths in (("Wrote", written), ("Kept", kept)):
-        for path in paths:
-            say(f"{verb} {_relative(path)}")
     if not written:
-        say("Nothing was written: every file is there already. Overwrite them with --force.")
         context.exit(1)
     command = context.command_path.rpartition(" ")[0]
     say("\n".join(["", "Next:", *_next_commands(command, project, named)]))
@@ -150,22 +147,10 @@ def _environment_folder(conf: Path, env: str) -> Path:
     return folder
 
 
-def _write(texts: dict[Path, str], *, force: bool) -> tuple[list[Path], list[Path]]:
-    kept = [path for path in texts if path.exists() and not force]
-    written = [path for path in texts if path not in kept]
-    for path in written:
-        path.write_text(texts[path], encoding="utf-8")
-    return written, kept
-
-
 def _next_commands(command: str, project: Path, env: str | None) -> Iterable[str]:
     """Yield what to type now, to be copied as it is."""
     if project != Path.cwd():
-        yield f"  cd {_relative(project)}"
+        yield f"  cd {relative(project)}"
     export = f"{command} export{f' --env {env}' if env else ''}"
     yield f"  {export}  # in this environment: writes manifest.json"
     yield f"  {'dagster dev':<{len(export)}}  # in Dagster's environment: opens the web interface"
-
-
-def _relative(path: Path) -> str:
-    return os.path.relpath(path)

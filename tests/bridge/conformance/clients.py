@@ -241,14 +241,14 @@ def docker(*arguments: str) -> str:
 
 @cache
 def worker_image() -> str:
-    """Build the image of docker/worker.Dockerfile with this checkout's package; return its name."""
+    """Build the worker's image of docker/Dockerfile with this checkout's package; return its name."""
     with tempfile.TemporaryDirectory() as folder:
         wheel = [sys.executable, "-m", "build", "--wheel", "--outdir", f"{folder}/wheels"]
         subprocess.run([*wheel, str(REPOSITORY)], check=True, capture_output=True)
         requirements = "kedro~=1.7.0\nkedro-datasets[json-jsondataset,pickle-pickledataset]~=9.6\n"
         Path(folder, "requirements.txt").write_text(requirements)
-        dockerfile = str(REPOSITORY / "docker/worker.Dockerfile")
-        options = ["--network", "host", "--quiet", "--tag", WORKER_IMAGE]
+        dockerfile = str(REPOSITORY / "docker/Dockerfile")
+        options = ["--network", "host", "--quiet", "--target", "worker", "--tag", WORKER_IMAGE]
         built = subprocess.run(
             ["docker", "build", *options, "--file", dockerfile, folder],
             env={**os.environ, "DOCKER_BUILDKIT": "0"},
