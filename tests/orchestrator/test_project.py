@@ -66,6 +66,14 @@ def test_default_interpreter(tmp_path, environment):
     assert KedroProject(tmp_path).python == environment
 
 
+@pytest.mark.parametrize(("env", "expected"), [(None, "prod"), ("staging", "staging")])
+def test_environment_of_the_process(tmp_path, monkeypatch, env, expected):
+    """KEDRO_ENV holds for workers that do not inherit it, too, unless an environment is named."""
+    monkeypatch.setenv("KEDRO_ENV", "prod")
+
+    assert KedroProject(tmp_path, env=env).env == expected
+
+
 def test_no_interpreter(tmp_path):
     """A project without a virtual environment has none; that alone is no error."""
     assert KedroProject(tmp_path).python is None
