@@ -75,19 +75,12 @@ def test_it_says_what_to_do(started):
     assert steps == sorted(steps)
 
 
-def test_it_warns_of_what_containers_do_not_see(spaceport, run_command):
-    """A dataset beside data/, and libraries that nobody has written down, are told at once."""
+def test_it_warns_of_libraries_that_nobody_has_written_down(spaceport, run_command):
+    """The worker's image could not be made: it is said at once, with what to do."""
     (spaceport / "requirements.txt").unlink(missing_ok=True)
-    catalog = spaceport / "conf/base/catalog.yml"
-    catalog.write_text(
-        catalog.read_text().replace(
-            "${globals:data_dir}/01_raw/companies.csv", "/srv/companies.csv"
-        )
-    )
     done = run_command(INIT, spaceport)
 
-    assert "Warning: There is no requirements.txt" in done.stderr
-    assert "Warning: companies: not under data/" in done.stderr
+    assert "Warning: There is no requirements.txt in ." in done.stderr
 
 
 def test_a_name_that_docker_refuses(spaceport, run_command):

@@ -128,6 +128,10 @@ def test_up(stack):
 
 def test_nothing_is_left_of_the_run():
     """Containers of the run and its groups are gone when it has ended."""
+    deadline = time.monotonic() + 15
+    while containers("run", "--all") and time.monotonic() < deadline:
+        time.sleep(0.5)
+
     assert (containers("run", "--all"), containers("group", "--all")) == ("", "")
 
 

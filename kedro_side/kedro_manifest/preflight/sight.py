@@ -15,7 +15,7 @@ import msgspec
 from kedro_manifest.orchestration.clients import DockerClient, SubprocessClient
 
 IMAGE_FOLDER = "/project"
-"""The project's folder in images of `docker/worker.Dockerfile`."""
+"""The project's folder in images of `docker/Dockerfile`."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 from kedro_manifest.errors import KedroPipesError
-from kedro_manifest.model import Manifest
 
 from kedro_pipes.commands.files import relative, write_files
 from kedro_pipes.commands.project import explain, quieten_process, say, stdout_kept_clean
@@ -56,7 +55,7 @@ def init(context: click.Context, /, env: str, name: str | None, *, force: bool) 
     """  # noqa: D301 - click wants the backspace itself
     try:
         with stdout_kept_clean():
-            project, texts, manifest = _compose(env, name)
+            project, texts = _compose(env, name)
         written = write_files(texts, force=force)
         for secret in (project / "docker/secrets").iterdir():
             secret.chmod(0o600)
@@ -65,13 +64,17 @@ def init(context: click.Context, /, env: str, name: str | None, *, force: bool) 
         context.exit(1)
     if not written:
         context.exit(1)
-    for sentence in _warnings(project, manifest):
-        say(f"Warning: {sentence}")
-    say("\n".join(["", "Next:", *_next_commands(project)]))
+    if not (project / REQUIREMENTS).is_file():
+        say(
+            f"Warning: There is no {REQUIREMENTS} in {relative(project)}: the worker's image is made "
+            "of it. Write the project's libraries there, or name another file as REQUIREMENTS."
+        )
+    command = context.command_path.removesuffix(" docker init")
+    say("\n".join(["", "Next:", *_next_commands(project, f"{command} check --env {env}")]))
 
 
-def _compose(env: str, name: str | None) -> tuple[Path, dict[Path, str], Manifest]:
-    """Return the project's folder, the files by their paths, and what the project has."""
+def _compose(env: str, name: str | None) -> tuple[Path, dict[Path, str]]:
+    """Return the project's folder, and the files by their paths."""
     # Kedro configures logging when it is imported, so that waits until stdout is safe.
     from kedro_pipes.commands.docker.starter import render_stack  # noqa: PLC0415 - as above
     from kedro_pipes.commands.starter import (  # noqa: PLC0415 - as above
@@ -88,42 +91,17 @@ def _compose(env: str, name: str | None) -> tuple[Path, dict[Path, str], Manifes
     stack = render_stack(manifest, env, name or manifest.project.package_name, conf, project)
     interpreter = locate_interpreter(sys.executable, project)
     definitions = render_definitions(manifest, interpreter, None)
-    return project, {**stack, project / "definitions.py": definitions}, manifest
+    return project, {**stack, project / "definitions.py": definitions}
 
 
-def _warnings(project: Path, manifest: Manifest) -> Iterable[str]:
-    if not (project / REQUIREMENTS).is_file():
-        yield (
-            f"There is no {REQUIREMENTS} in {relative(project)}: the worker's image is made of it. "
-            "Write the project's libraries there, or name another file as REQUIREMENTS."
-        )
-    outside = sorted(
-        dataset.name
-        for dataset in manifest.datasets
-        if dataset.uri and dataset.protocol in {None, "file"} and not _is_seen(dataset.uri)
-    )
-    if outside:
-        yield (
-            f"{', '.join(outside)}: not under data/, which is the one folder that containers "
-            "share. Move them there, to an object store, or give their folder a volume too."
-        )
-
-
-def _is_seen(uri: str) -> bool:
-    """Tell whether a container has a local path: in its volume, or with the project's libraries."""
-    path = Path(uri.removeprefix("file://"))
-    if path.is_absolute():
-        return path.is_relative_to(sys.prefix)
-    return path.parts[:1] == ("data",)
-
-
-def _next_commands(project: Path) -> Iterable[str]:
+def _next_commands(project: Path, check: str) -> Iterable[str]:
     """Yield what to type now, to be copied as it is."""
     if project != Path.cwd():
         yield f"  cd {relative(project)}"
     compose = "docker compose -f docker/compose.yaml"
     fill = f'{compose} run --rm -v "$PWD/data:/from:ro" worker cp -r /from/. data/'
     width = len(fill)
+    yield f"  {check:<{width}}  # what containers would not see"
     yield f"  {f'{compose} build':<{width}}  # a few minutes for the first time"
     yield f"  {fill}  # input data into the volume"
     yield f"  {f'{compose} up --detach':<{width}}  # then http://localhost:3000"

@@ -33,8 +33,8 @@ def build_image(folder):
     """Build the project's own image, as its users would, with this checkout's package."""
     wheel = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "wheels")]
     subprocess.run([*wheel, str(REPOSITORY)], check=True, capture_output=True)
-    file = str(REPOSITORY / "docker/worker.Dockerfile")
-    options = ["--network", "host", "--quiet", "--tag", IMAGE, "--file", file]
+    file = str(REPOSITORY / "docker/Dockerfile")
+    options = ["--network", "host", "--quiet", "--target", "worker", "--tag", IMAGE, "--file", file]
     docker("build", *options, str(folder), timeout=250, env={**os.environ, "DOCKER_BUILDKIT": "0"})
     shutil.rmtree(folder / "wheels")
 
