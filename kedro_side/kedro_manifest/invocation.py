@@ -166,6 +166,11 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     hooks_once: list[str] = []
     """Implementations of hooks, by their names in the manifest, whose run-scoped hooks fire once in
     a run, in workers that have `run_hooks`. Those of others fire in each worker that runs nodes."""
+    conducts: bool = False
+    """Hold one session over all nodes, and fork workers as it is ordered (see `conducting`)."""
+    hooks_per_process: list[str] = []
+    """Implementations whose run-scoped hooks fire in each worker that a conductor forks; those of
+    all others fire in the conductor."""
     blocked_plugins: list[str] = []
     """Plugins and hook classes that are not registered (see `dagster.yml`)."""
     mlflow: MlflowRun | None = None

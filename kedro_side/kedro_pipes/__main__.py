@@ -9,21 +9,21 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dagster_pipes import (
-    PipesContext,
-    PipesContextLoader,
-    PipesDefaultContextLoader,
-    PipesMappingParamsLoader,
-)
+from dagster_pipes import PipesMappingParamsLoader
+from kedro_manifest.conducting import ORDERS_VARIABLE
 from kedro_manifest.errors import InvocationError
-from kedro_manifest.invocation import BUCKET_PARAM, MARKS_PARAM, decode_invocation, read_invocation
+from kedro_manifest.invocation import MARKS_PARAM, Invocation, read_invocation
 
 from kedro_pipes.environment import prepare_environment
-from kedro_pipes.guardian import start_guardian
+from kedro_pipes.guardian import start_guardian, start_guardian_of_many
 from kedro_pipes.worker.channel import NumberedMessageWriter
 from kedro_pipes.worker.output import MarkedOutput
-from kedro_pipes.worker.pipes_context import WorkerPipesContext
+from kedro_pipes.worker.pipes_process import refuse, show_traceback, work_under_pipes
+
+if TYPE_CHECKING:
+    from kedro_pipes.worker.reports import PipesReports
 
 NOT_UNDER_PIPES = """\
 This is the worker of kedro-dagster-pipes. It is started by Dagster, through Dagster Pipes,
@@ -43,7 +43,11 @@ def main(arguments: list[str]) -> int:
 
         return run_command(arguments)
     options = _parse(arguments)
-    start_guardian()
+    roster = None
+    if ORDERS_VARIABLE in os.environ:
+        roster = start_guardian_of_many()
+    else:
+        start_guardian()
     prepare_environment(Path.cwd())
     if options.invocation is not None:
         return _run_file(options.invocation)
@@ -51,7 +55,7 @@ def main(arguments: list[str]) -> int:
     if not params.is_dagster_pipes_process():
         sys.stderr.write(NOT_UNDER_PIPES)
         return 2
-    return _run_under_pipes(params)
+    return _run_under_pipes(params, roster)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -74,59 +78,36 @@ def _run_file(file: Path) -> int:
     try:
         invocation = read_invocation(file)
     except InvocationError as error:
-        return _refuse(error)
+        return refuse(error)
     from kedro_pipes.worker.run import run_by_hand  # noqa: PLC0415 - imports kedro, see environment
 
     try:
         run_by_hand(invocation, Path.cwd())
     except BaseException:  # noqa: BLE001 - a node's `sys.exit(0)` is a failure as well
-        return _show_traceback()
+        return show_traceback()
     return 0
 
 
-def _run_under_pipes(params: PipesMappingParamsLoader) -> int:
-    """Run what the Pipes context asks for."""
+def _run_under_pipes(params: PipesMappingParamsLoader, roster: int | None) -> int:
+    """Do what the Pipes context asks for."""
     writer = NumberedMessageWriter()
     output = MarkedOutput(writer.last_number)
     if params.load_messages_params().get(MARKS_PARAM):
         # Before Kedro is imported: handlers of `logging` keep the stream that they find then.
         output.replace_streams()
-    pipes = WorkerPipesContext(params, _context_loader(params), writer)
-    PipesContext.set(pipes)
-    try:
-        with pipes:
-            invocation = decode_invocation(dict(pipes.extras))
-            # Imports kedro, which the environment had to be prepared for.
-            from kedro_pipes.worker.reports import PipesReports  # noqa: PLC0415
+
+    def work(invocation: Invocation, reports: PipesReports) -> None:
+        # Imports kedro, which the environment had to be prepared for.
+        if roster is not None:
+            from kedro_pipes.conductor.conduct import conduct  # noqa: PLC0415
+
+            conduct(invocation, reports, Path.cwd(), roster)
+        else:
             from kedro_pipes.worker.run import run_invocation  # noqa: PLC0415
 
-            run_invocation(invocation, PipesReports(pipes, output), Path.cwd())
-    except InvocationError as error:
-        output.copying()  # it went out with the closing message
-        return _refuse(error)
-    except BaseException:  # noqa: BLE001 - a node's `sys.exit(0)` is a failure as well
-        output.copying()
-        return _show_traceback()
-    return 0
+            run_invocation(invocation, reports, Path.cwd())
 
-
-def _context_loader(params: PipesMappingParamsLoader) -> PipesContextLoader:
-    if BUCKET_PARAM in params.load_context_params():
-        # Wanted only where the context is there: fsspec takes time to import.
-        from kedro_pipes.worker.object_messages import ObjectContextLoader  # noqa: PLC0415
-
-        return ObjectContextLoader()
-    return PipesDefaultContextLoader()
-
-
-def _refuse(error: InvocationError) -> int:
-    sys.stderr.write(f"{error}\n")
-    return 2
-
-
-def _show_traceback() -> int:
-    sys.excepthook(*sys.exc_info())
-    return 1
+    return work_under_pipes(params, writer, output, work)
 
 
 if __name__ == "__main__":

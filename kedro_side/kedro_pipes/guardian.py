@@ -2,7 +2,8 @@
 
 Forked before anything heavy is imported, so it costs a millisecond and survives whatever the
 worker does: hold the GIL, ignore SIGTERM, run out of memory. It waits for the control pipe to
-end, and then ends the worker's whole process group. Must not import kedro.
+end, and then ends the worker's whole process group. The guardian of a conductor also ends the
+workers that it has forked, and does so when the conductor is gone as well. Must not import kedro.
 
 `python -m kedro_pipes.guardian COMMAND` gives a guardian to a program that has none of its own.
 """
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from kedro_manifest.invocation import CONTROL_VARIABLE, GRACE_VARIABLE
@@ -21,66 +24,137 @@ from kedro_manifest.invocation import CONTROL_VARIABLE, GRACE_VARIABLE
 _DEFAULT_GRACE_S = 5.0
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
+_MOST_BYTES = 64 * 1024
 
 
 def start_guardian() -> None:
     """Fork the guardian, if the client passed a control pipe and the system can fork."""
-    control = os.environ.pop(CONTROL_VARIABLE, None)
-    grace_s = float(os.environ.pop(GRACE_VARIABLE, _DEFAULT_GRACE_S))
-    if control is None or not hasattr(os, "fork"):
-        return
-    descriptor = int(control)
-    group = os.getpgrp()
-    # Forked twice, so that the worker has no child that its own `wait` could find.
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.fork() == 0:
-                _guard(descriptor, group, grace_s)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(descriptor)
-    if descriptor == 0:
-        os.open(os.devnull, os.O_RDONLY)  # takes its number, which nothing else must get
-        os.set_inheritable(0, True)  # noqa: FBT003
-    _die_with_parent()
+    given = _take_control()
+    if given is not None:
+        control, grace_s = given
+        group = os.getpgrp()
+        _fork_guardian(control, {control}, lambda: _guard(control, group, grace_s))
 
 
-def _die_with_parent() -> None:
-    """Ask Linux for a signal when the orchestrator dies: for when the guardian was killed too.
+def start_guardian_of_many() -> int:
+    """Fork the guardian of a conductor.
 
-    The signal comes when the thread that started the worker ends; our clients start a worker in
+    Returns:
+        Where the process groups of workers are told it (see `tell_guardian`).
+    """
+    roster, telling = os.pipe()
+    given = _take_control()
+    if given is not None:
+        control, grace_s = given
+        group = os.getpgrp()
+        _fork_guardian(
+            control, {control, roster}, lambda: _guard_many(control, roster, group, grace_s)
+        )
+    os.close(roster)
+    return telling
+
+
+def tell_guardian(telling: int, process_id: int, *, begins: bool) -> None:
+    """Tell a conductor's guardian that a worker's process group begins, or is gone.
+
+    Raises:
+        BrokenPipeError: There is no guardian, so that nobody would end the group.
+    """
+    os.write(telling, f"{'+' if begins else '-'}{process_id}\n".encode())
+
+
+def die_with_parent() -> None:
+    """Ask Linux for a signal when the parent dies: for when the guardian was killed too.
+
+    The signal comes when the thread that started this process ends; our clients start a worker in
     the thread that waits for it. It does not reach what the worker has started.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
+def _take_control() -> tuple[int, float] | None:
+    control = os.environ.pop(CONTROL_VARIABLE, None)
+    grace_s = float(os.environ.pop(GRACE_VARIABLE, _DEFAULT_GRACE_S))
+    return None if control is None or not hasattr(os, "fork") else (int(control), grace_s)
+
+
+def _fork_guardian(control: int, needed: set[int], guard: Callable[[], None]) -> None:
+    # Forked twice, so that the worker has no child that its own `wait` could find.
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.fork() == 0:
+                # A session of its own: what ends the worker's group must not end its guardian.
+                os.setsid()
+                _close_all_but(needed)
+                guard()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(control)
+    if control == 0:
+        os.open(os.devnull, os.O_RDONLY)  # takes its number, which nothing else must get
+        os.set_inheritable(0, True)  # noqa: FBT003
+    die_with_parent()
+
+
 def _guard(control: int, group: int, grace_s: float) -> None:
-    # A session of its own: what ends the worker's group must not end its guardian.
-    os.setsid()
-    _close_all_but(control)
     if not os.read(control, 1):
-        end_group(group, grace_s)
+        end_groups([group], grace_s)
 
 
-def end_group(group: int, grace_s: float) -> None:
-    """Ask every process of a group to stop, then kill what is left after `grace_s` seconds."""
+def _guard_many(control: int, roster: int, conductor: int, grace_s: float) -> None:
+    """End all groups once the orchestrator or the conductor is gone.
+
+    A worker that has just been forked holds the roster open until it has told its group, so that
+    its end means that all are known.
+    """
+    groups: set[int] = set()
+    rest = b""
+    watched = [control, roster]
+    while roster in watched:
+        ready, _, _ = select.select(watched, [], [])
+        if control in ready:
+            watched.remove(control)
+            if not os.read(control, 1):
+                end_groups([conductor, *groups], grace_s)
+        if roster in ready:
+            data = os.read(roster, _MOST_BYTES)
+            if not data:
+                watched.remove(roster)
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                (groups.add if line[:1] == b"+" else groups.discard)(int(line[1:]))
+    end_groups(groups, grace_s)
+
+
+def end_groups(groups: Iterable[int], grace_s: float) -> None:
+    """Ask every process of some groups to stop, then kill what is left after `grace_s` seconds."""
+    left = [group for group in groups if _signal(group, signal.SIGTERM)]
+    deadline = time.monotonic() + grace_s
+    while left and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        left = [group for group in left if _signal(group, 0)]
+    for group in left:
+        _signal(group, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> bool:
     with suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGTERM)
-        deadline = time.monotonic() + grace_s
-        while time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-            os.killpg(group, 0)
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(group, number)
+        return True
+    return False
 
 
-def _close_all_but(descriptor: int) -> None:
+def _close_all_but(needed: set[int]) -> None:
     """Let go of the worker's streams, or who reads them would wait for us."""
-    if descriptor > 0:  # of an empty range, Python makes every descriptor there is
-        os.closerange(0, descriptor)
-    os.closerange(descriptor + 1, 1024)
+    first = 0
+    for descriptor in sorted(needed):
+        if descriptor > first:  # of an empty range, Python makes every descriptor there is
+            os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, max(first + 1, 1024))
 
 
 def main(command: list[str]) -> None:

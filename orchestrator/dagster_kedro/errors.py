@@ -147,6 +147,16 @@ class RunHookFailedError(GroupFailedError):
     kind = None
 
 
+class ConductorFailedError(GroupFailedError):
+    """The session of a run, in which its workers are forked, has failed before or after them.
+
+    Cure: in the hook or the project code that the message quotes; `start: cold` in `dagster.yml`
+    gives each worker a session of its own.
+    """
+
+    kind = None
+
+
 class BlockingCheckFailedError(GroupFailedError):
     """A blocking asset check failed, so that nothing downstream of it may run.
 

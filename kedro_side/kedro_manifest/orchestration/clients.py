@@ -27,6 +27,8 @@ from kedro_manifest.planning.grouping import ExplicitGroup
 DEFAULT_CLIENT = "default"
 """Name of the client that runs what no other one does."""
 
+Start = Literal["auto", "warm", "cold"]
+
 _PLANNED = ("k8s", "ssh")
 
 
@@ -64,6 +66,10 @@ class SubprocessClient(_Client, frozen=True, kw_only=True, tag="subprocess"):
     """Seconds between asking a worker to stop and killing it."""
     messages: Literal["file", "stdout"] = "file"
     """How messages travel: in a file of their own, or in frames on the output."""
+    start: Start = "cold"
+    """`warm`: one process loads the project and holds the run's session, and each worker is forked
+    from it. `cold`: each worker starts anew. `auto`: warm where that saves time, which is in a run
+    of several groups that is one step. Linux only; elsewhere workers start cold."""
 
 
 class DockerClient(_Client, frozen=True, kw_only=True, tag="docker"):

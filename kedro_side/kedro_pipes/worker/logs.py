@@ -85,8 +85,12 @@ class ForwardingHandler(logging.Handler):
         try:
             yield
         finally:
-            for logger in (logging.getLogger(), *_loggers()):
-                logger.removeHandler(self)
+            self.detach()
+
+    def detach(self) -> None:
+        """Listen to nobody any more."""
+        for logger in (logging.getLogger(), *_loggers()):
+            logger.removeHandler(self)
 
     def listen(self) -> None:
         """Listen to every logger, those that keep their records to themselves included.
@@ -104,6 +108,16 @@ class ForwardingHandler(logging.Handler):
 
     def _text(self, record: logging.LogRecord) -> str:
         return f"[{self._whose()}] {record.name}: {self.format(record)}"
+
+
+def detach_forwarding() -> None:
+    """Take out what forwards to whom this process was forked from."""
+    known = {
+        handler for logger in (logging.getLogger(), *_loggers()) for handler in logger.handlers
+    }
+    for handler in known:
+        if isinstance(handler, ForwardingHandler):
+            handler.detach()
 
 
 def replace_terminal_handlers() -> None:

@@ -52,6 +52,16 @@ class MarkedOutput:
                 self._streams.append(marked)
                 setattr(sys, name, marked)
 
+    def start_over(self, position: Callable[[], int]) -> None:
+        """Mark what goes to other descriptors now, for another sender of messages."""
+        self._position = position
+        self._running.clear()
+        self._is_copy = False
+        self.node_of_thread = lambda: None
+        self.is_forwarded = lambda _: False
+        for stream in self._streams:
+            stream.start_over()
+
     def begin_node(self, node: str) -> None:
         """Say that a node runs."""
         self._running.append(node)
@@ -107,6 +117,10 @@ class _MarkedStream(io.TextIOWrapper):
             stream.buffer, encoding=stream.encoding, errors=stream.errors, write_through=True
         )
         self._output = output
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Take where the descriptor leads to now for the place of marks."""
         self._said = 0
         self._place = self._where()
 

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 import kedro
+from kedro.runner import AbstractRunner
 from kedro_manifest import __version__
 from kedro_manifest.events import DatasetsFound, WorkerStarted
 from kedro_manifest.invocation import Invocation
@@ -29,6 +31,7 @@ from kedro_pipes.worker.reports import PipesReports, PrintedReports
 from kedro_pipes.worker.run_hooks import fire_run_hooks
 from kedro_pipes.worker.runners import make_runner
 from kedro_pipes.worker.sessions import (
+    LoadedNodes,
     configure,
     existing_outputs,
     load_nodes,
@@ -55,14 +58,7 @@ def run_invocation(
     Raises:
         Exception: Whatever a node, a dataset or a hook raised, after it has been reported.
     """
-    reports.event(
-        WorkerStarted(
-            process_id=os.getpid(),
-            kedro_version=kedro.__version__,
-            worker_version=__version__,
-            group=invocation.group,
-        )
-    )
+    report_start(invocation, reports)
     for url in invocation.remove_staged:
         remove_staged(url, project_path)
     if not (invocation.nodes or invocation.check_stored or invocation.mlflow_end):
@@ -80,15 +76,62 @@ def run_invocation(
         partitions = {name: ids for name, ids in found.items() if ids}
         reports.event(DatasetsFound(datasets=sorted(found), partitions=partitions))
     elif invocation.run_hooks is not None:
-        with _forwarded_logs(invocation, reports, lambda: None):
+        with forwarded_logs(invocation, reports, lambda: None):
             fire_run_hooks(project_path, invocation)
     else:
-        _run_nodes(invocation, reports, project_path)
+        run_nodes(invocation, reports, project_path, OwnSession(project_path, invocation))
 
 
-def _run_nodes(
-    invocation: Invocation, reports: PipesReports | PrintedReports, project_path: Path
+def report_start(invocation: Invocation, reports: PipesReports | PrintedReports) -> None:
+    """Report that this process has begun with an invocation."""
+    reports.event(
+        WorkerStarted(
+            process_id=os.getpid(),
+            kedro_version=kedro.__version__,
+            worker_version=__version__,
+            group=invocation.group,
+        )
+    )
+
+
+class NodeSession(Protocol):
+    """A real session of Kedro for an invocation's nodes."""
+
+    def load(self) -> LoadedNodes:
+        """Return the nodes."""
+
+    def run(self, loaded: LoadedNodes, hooks: list[Any], runner: AbstractRunner) -> None:
+        """Run them, with `hooks` registered beside the project's own."""
+
+
+class OwnSession:
+    """A session that is opened for one invocation."""
+
+    def __init__(self, project_path: Path, invocation: Invocation) -> None:
+        self._project_path = project_path
+        self._invocation = invocation
+
+    def load(self) -> LoadedNodes:
+        """Load the registered pipelines that hold the invocation's nodes."""
+        return load_nodes(self._invocation)
+
+    def run(self, loaded: LoadedNodes, hooks: list[Any], runner: AbstractRunner) -> None:
+        """Open the session and run the nodes."""
+        hooks = [*hooks, PinnedEntriesHook(self._invocation.load_versions)]
+        run_session(self._project_path, self._invocation, loaded, hooks=hooks, runner=runner)
+
+
+def run_nodes(
+    invocation: Invocation,
+    reports: PipesReports | PrintedReports,
+    project_path: Path,
+    session: NodeSession,
 ) -> None:
+    """Run an invocation's nodes in a session, and report them.
+
+    Raises:
+        Exception: Whatever a node, a dataset or a hook raised, after it has been reported.
+    """
     checks = DatasetChecks(invocation, reports)
     reports.watch_checks(checks.notice)
     mlflow_run = MlflowRunHook(invocation, reports.event)
@@ -96,20 +139,19 @@ def _run_nodes(
     hooks = [
         reporter,
         mlflow_run,
-        PinnedEntriesHook(invocation.load_versions),
         StagingHook(invocation, project_path),
         checks,
     ]
     with (
-        _forwarded_logs(invocation, reports, lambda: reporter.current_node),
+        forwarded_logs(invocation, reports, lambda: reporter.current_node),
         _connected(reporter.statements),
     ):
         try:
-            loaded = load_nodes(invocation)
+            loaded = session.load()
             refuse_drift(invocation, loaded.nodes, project_path)
             reporter.statements.know(loaded.nodes)
             runner = make_runner(invocation, loaded.nodes, reporter.running)
-            run_session(project_path, invocation, loaded, hooks=hooks, runner=runner)
+            session.run(loaded, hooks, runner)
         except BaseException as error:
             reporter.fail(error)
             mlflow_run.fail()
@@ -123,7 +165,7 @@ def run_by_hand(invocation: Invocation, project_path: Path) -> None:
 
 
 @contextmanager
-def _forwarded_logs(
+def forwarded_logs(
     invocation: Invocation,
     reports: PipesReports | PrintedReports,
     node: Callable[[], str | None],

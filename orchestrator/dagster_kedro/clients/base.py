@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 
 import dagster as dg
 import msgspec
+from kedro_manifest.invocation import RunError
+from kedro_manifest.orchestration.clients import Start
 
 
 class WorkerOverrides(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,8 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
     """Set when the place took its room away: it was put out for others, or lost its machine."""
     lost: str | None = None
     """Set when nobody can say how it ended: what has become of it, after "the worker"."""
+    cure: str = ""
+    """What can be done about it, as a sentence, where the place knows that."""
     peak_memory_bytes: int | None = None
     """Largest resident size of the process, where it can be had."""
 
@@ -117,6 +121,33 @@ class Worker(Protocol):
         """End it and everything that it started: politely, then by force. Bounded in time."""
 
 
+class Starter(Protocol):
+    """Starts workers."""
+
+    def launch(self, launch: WorkerLaunch) -> AbstractContextManager[Worker]:
+        """Start one worker; on leaving, everything that belongs to it is gone."""
+
+
+class Conductor(Worker, Starter, Protocol):
+    """A worker that holds one session for a whole run, and forks the workers of its groups."""
+
+    @property
+    def is_ready(self) -> bool:
+        """True once its session has begun the run, so that workers are forked at once."""
+
+    @property
+    def is_gone(self) -> bool:
+        """True once it takes no order any more."""
+
+    def finish(self, error: RunError | None, remove_staged: list[str]) -> None:
+        """Have it end its session, with all the hooks that Kedro calls then.
+
+        Args:
+            error: Why the run failed; None if it succeeded.
+            remove_staged: Folders of staged data that nobody needs after a success.
+        """
+
+
 class KedroClient(dg.ConfigurableResource[Any]):
     """Starts workers in one kind of place. Subclasses are configured as Dagster resources."""
 
@@ -134,3 +165,15 @@ class KedroClient(dg.ConfigurableResource[Any]):
         Raises:
             WorkerNotStartedError: It could not be started.
         """
+
+    def how_to_start(self) -> Start:
+        """Return whether a conductor starts workers; only those that have `conduct` may."""
+        return "cold"
+
+    def conduct(self, launch: WorkerLaunch) -> AbstractContextManager[Conductor]:
+        """Start a conductor; on leaving, everything that belongs to it is gone.
+
+        Raises:
+            WorkerNotStartedError: It could not be started.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no conductors: {launch.group}.")

@@ -80,6 +80,7 @@ def _subprocess(_: str, entry: SubprocessClient) -> KedroClient:
         pass_env=entry.pass_env,
         grace_s=entry.grace_s,
         messages=entry.messages,
+        start=entry.start,
     )
 
 

@@ -196,7 +196,8 @@ def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
         how = f"was killed by {_signal_name(ended.signal)}"
     else:
         how = f"exited with code {ended.code}"
-    return f"The worker of {group} {how} without giving a reason.{peak}{quote_output(output)}"
+    cure = f" {ended.cure}" if ended.cure else ""
+    return f"The worker of {group} {how} without giving a reason.{peak}{cure}{quote_output(output)}"
 
 
 def describe_timeout(group: str, timeout_s: float, output: list[str]) -> str:

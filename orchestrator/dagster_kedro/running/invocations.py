@@ -6,7 +6,7 @@ Knows what earlier groups and earlier attempts have saved. Starts nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
@@ -94,19 +94,35 @@ class Invocations:
             if asset.version is not None
         )
         self._validated: set[str] = set()
-        hooks_once = fired_once(index.manifest, orchestration)
-        self._hooks_once = [each.name for each in hooks_once]
-        is_split = len(plan.groups) > 1 or others.has_any
-        takes_result = is_split and any(each.takes_result for each in hooks_once)
-        self._results = _results_in_memory(plan, index) if takes_result else set()
-        staged = {*_staged(plan, index, others), *self._results}
-        self._staged = {name: self._staging_url(name) for name in sorted(staged)}
+        self._plan = plan
+        self._fired_once = fired_once(index.manifest, orchestration)
+        self._hooks_once = [each.name for each in self._fired_once]
+        self._hooks_per_process = [
+            each.name for each in index.manifest.hooks if each not in self._fired_once
+        ]
+        self._results: set[str] = set()
+        staged = _staged(plan, index, others)
+        self._staged = {name: self._staging_url(name) for name in staged}
+        if len(plan.groups) > 1 or others.has_any:
+            self.stage_results()
         self._staged.update(others.staged())
         self._staged.update(
             (index.by_key[key].name, asset.staged_at)
             for key, asset in finished.items()
             if asset.staged_at is not None
         )
+
+    def stage_results(self) -> None:
+        """Keep what hooks get as the result of the run for another process than the nodes'."""
+        if any(each.takes_result for each in self._fired_once):
+            self._results = _results_in_memory(self._plan, self._index)
+            new = {name: self._staging_url(name) for name in sorted(self._results)}
+            self._staged = {**new, **self._staged}
+
+    @property
+    def hooks_once(self) -> Sequence[str]:
+        """Implementations whose run-scoped hooks fire once in a run."""
+        return self._hooks_once
 
     @property
     def staged(self) -> AbstractSet[str]:
@@ -215,13 +231,36 @@ class Invocations:
             staged={name: self._staged[name] for name in sorted(touched & self._staged.keys())},
         )
 
+    def conducting(self, nodes: list[str]) -> Invocation:
+        """Return what holds one session over all nodes of the run.
+
+        Args:
+            nodes: All that the run runs.
+        """
+        graph = self._index.graph
+        touched = {name for each in nodes for name in _datasets_of(graph.nodes[each])}
+        return self._invocation(
+            group="conductor",
+            nodes=nodes,
+            **self._loading(nodes),
+            conducts=True,
+            load_versions=self._load_versions(sorted(touched), made=set()),
+            staged={name: self._staged[name] for name in sorted(touched & self._staged.keys())},
+            staged_results=sorted(self._results & touched),
+        )
+
+    @property
+    def staging_folders(self) -> list[str]:
+        """Folders of what the run has staged."""
+        return sorted({url.rpartition("/")[0] for url in self._staged.values()})
+
     def removing_staged(self) -> Invocation | None:
         """Return what removes the run's staged data; None if there is none."""
-        folders = {url.rpartition("/")[0] for url in self._staged.values()}
+        folders = self.staging_folders
         if not folders:
             return None
         return self._invocation(
-            group="remove staged data", nodes=[], pipelines=[], remove_staged=sorted(folders)
+            group="remove staged data", nodes=[], pipelines=[], remove_staged=folders
         )
 
     def ending_mlflow(self, run: MlflowRun, end: MlflowEnd) -> Invocation:
@@ -286,6 +325,7 @@ class Invocations:
             "staging_backend": self._orchestration.store.backend,
             "expected_kedro": manifest.project.kedro_version,
             "hooks_once": self._hooks_once,
+            "hooks_per_process": self._hooks_per_process,
             "blocked_plugins": self._orchestration.blocked_plugins,
             "on_drift": self._orchestration.on_drift,
             **self._logging(),

@@ -31,6 +31,7 @@ from dagster_kedro.results.group_results import GroupResults
 from dagster_kedro.results.saved_partitions import PartitionedOutput
 from dagster_kedro.running.asset_checks import StepChecks
 from dagster_kedro.running.attempts import finished_before, latest_materialization, yield_again
+from dagster_kedro.running.conducting import StepConductor
 from dagster_kedro.running.group_runner import GroupRunner
 from dagster_kedro.running.invocations import Invocations
 from dagster_kedro.running.launches import worker_launch
@@ -180,8 +181,12 @@ class KedroRun:
         yield from self._kept_results()
         yield from self._check_stored()
         limits = limits_of(self.plan, self._index.graph, self._orchestration.concurrency.tags)
-        scheduler = GroupScheduler(self.plan, self._max_concurrent(), limits)
-        if self._is_one_worker():
+        conductor = self._conductor()
+        queue = None if conductor is None else conductor.queue
+        scheduler = GroupScheduler(self.plan, self._max_concurrent(), limits, queue)
+        if conductor is not None:
+            conductor.begin()
+        elif self._is_one_worker():
             self._hooks.leave_to_the_worker()
             self._invocations.leave_run_hooks_to_the_worker()
         elif self.plan.groups:
@@ -190,10 +195,45 @@ class KedroRun:
         reported = self._mlflow.announcing(scheduler.outcomes(self._runner.run))
         with closing(self._teller.told(reported, self.plan.nodes)) as outcomes:
             yield from self._in_order(outcomes) if self._there else outcomes
-        self._raise_failures(scheduler)
+        self._raise_failures(scheduler, self._hooks if conductor is None else conductor)
         has_ended = bool(self.plan.groups) or self._others.has_any
-        if not has_ended or self._hooks.succeed():
+        if conductor is not None:
+            conductor.succeed(remove_staged=self._invocations.staging_folders)
+        elif not has_ended or self._hooks.succeed():
             self._remove_staged()
+
+    def _conductor(self) -> StepConductor | None:
+        """Return what starts the workers of this step, where one session holds the whole run."""
+        chosen = self._workers.chosen_for_conductor(self.plan.groups)
+        if chosen is None:
+            return None
+        if self._others.has_any:
+            if chosen.is_wanted:
+                self._context.log.info(
+                    "Workers are started cold: this step is one of several of its run, and a "
+                    "conductor holds one session for a whole run."
+                )
+            return None
+        if not chosen.is_wanted and self._is_one_worker():
+            return None
+        self._invocations.stage_results()
+        has_hooks = bool(self._invocations.hooks_once)
+        nodes = (
+            self.plan.nodes
+            if has_hooks
+            else [
+                node
+                for group in self.plan.groups
+                if group.name in chosen.names
+                for node in group.nodes
+            ]
+        )
+        return self._workers.conduct(
+            self._context,
+            chosen,
+            lambda: self._launch(self._invocations.conducting(nodes)),
+            self._teller.tell,
+        )
 
     def _leave_out_existing(self) -> None:
         """Ask a worker which outputs exist; plan again without the nodes that need not run."""
@@ -269,14 +309,14 @@ class KedroRun:
             if finished is not None and not finished.in_this_run:
                 yield yield_again(key, finished)
 
-    def _raise_failures(self, scheduler: GroupScheduler) -> None:
+    def _raise_failures(self, scheduler: GroupScheduler, hooks: RunHooks | StepConductor) -> None:
         if not scheduler.failures:
             return
         skipped = [node for group in scheduler.not_started for node in group.nodes]
         if skipped:
             self._context.log.error(f"Not run because of the failure: {', '.join(skipped)}.")
         errors = [failure.error for failure in scheduler.failures]
-        self._hooks.fail(errors[0])
+        hooks.fail(errors[0])
         if len(errors) == 1:
             raise errors[0]
         listed = "\n\n".join(f"{type(error).__name__}: {error}" for error in errors)

@@ -40,16 +40,23 @@ class GroupScheduler:
         plan: What to run.
         max_concurrent: Workers at a time, at least 1.
         tag_limits: Of groups that hold a node of some tag; the others pass them by.
+        queue: Where others put what is to be yielded as well.
 
     After a group has failed, what depends on it is not started; all the rest still runs, as
     with the steps of a Dagster run.
     """
 
-    def __init__(self, plan: Plan, max_concurrent: int, tag_limits: TagLimits = NO_LIMITS) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        max_concurrent: int,
+        tag_limits: TagLimits = NO_LIMITS,
+        queue: SimpleQueue[Any] | None = None,
+    ) -> None:
         self._plan = plan
         self._max_concurrent = max(1, max_concurrent)
         self._tag_limits = tag_limits
-        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._queue: SimpleQueue[Any] = SimpleQueue() if queue is None else queue
         self._stop = threading.Event()
         self.failures: list[GroupFailure] = []
         self.not_started: list[Group] = []

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from dagster_kedro.channel import MessageStream
-from dagster_kedro.clients.base import KedroClient, OutputLine, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.clients.base import OutputLine, Starter, Worker, WorkerExit, WorkerLaunch
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.running.bursts import Bursts
 from dagster_kedro.running.output_log import OutputLog
@@ -22,7 +22,7 @@ _LONGEST_WAIT_S = 0.05
 
 
 def run_worker(
-    client: KedroClient,
+    starter: Starter,
     launch: WorkerLaunch,
     results: GroupResults,
     emit: Callable[[Outcome], object],
@@ -34,7 +34,7 @@ def run_worker(
     """Run one worker to its end; emit what it reports while it runs.
 
     Args:
-        client: Where to run it.
+        starter: Starts it.
         launch: What to run.
         results: Takes what it reports, and judges it.
         emit: Takes each outcome, in order.
@@ -62,7 +62,7 @@ def run_worker(
         told.pause()
 
     try:
-        with client.launch(launch) as worker:
+        with starter.launch(launch) as worker:
             ended, is_late = _follow(worker, results, take, stop, timeout_s)
             output = [] if ended.is_clean and not is_late else worker.last_output()
     finally:

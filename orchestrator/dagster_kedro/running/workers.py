@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable
 
+import dagster as dg
 import msgspec
 from kedro_manifest.errors import GroupCycleError, OrchestrationError
 from kedro_manifest.orchestration.retrying import Retries
@@ -18,12 +19,22 @@ from kedro_manifest.planning.grouping import GroupPolicy, unknown_datasets
 from kedro_manifest.planning.plan import Group, plan_groups
 from kedro_manifest.settings.workers import WorkerRules, WorkerSettings
 
-from dagster_kedro.clients.base import KedroClient, WorkerLaunch, WorkerOverrides
+from dagster_kedro.clients.base import KedroClient, Starter, WorkerLaunch, WorkerOverrides
 from dagster_kedro.clients.directory import ClientDirectory, make_client
 from dagster_kedro.configuration.settings import RunSettings
 from dagster_kedro.errors import GroupFailedError
 from dagster_kedro.results.group_results import GroupResults, Outcome
+from dagster_kedro.running.conducting import StepConductor
 from dagster_kedro.running.worker_session import run_worker
+
+
+class ConductedGroups(msgspec.Struct, frozen=True, kw_only=True):
+    """Groups whose workers one conductor may start."""
+
+    client: KedroClient
+    names: set[str]
+    is_wanted: bool
+    """Whether that is asked for, or left to be done where it saves time."""
 
 
 class Workers:
@@ -52,6 +63,8 @@ class Workers:
         self._rules = WorkerRules(orchestration, graph, settings.client_name)
         self._clients = ClientDirectory(orchestration.clients, own)
         self._by_group: dict[str, WorkerSettings] = {}
+        self._conductor: StepConductor | None = None
+        self._conducted: set[str] = set()
 
     def prepare(self, groups: Iterable[Group]) -> None:
         """Find out how some groups will be run, and refuse before anything starts.
@@ -69,6 +82,51 @@ class Workers:
         """Return how often a group is tried again."""
         return self._by_group[group.name].retries
 
+    def chosen_for_conductor(self, groups: Iterable[Group]) -> ConductedGroups | None:
+        """Return which of some groups a conductor would start; None where none is asked for.
+
+        One run has one session, so that groups of one client only are conducted: of that which
+        runs most of them. A group with variables of its own needs a process of its own.
+        """
+        by_client: dict[str | None, set[str]] = {}
+        for group in groups:
+            settings = self._by_group[group.name]
+            client = self._clients.get(settings.client)
+            if client.how_to_start() != "cold" and not overrides_of(settings).given():
+                by_client.setdefault(settings.client, set()).add(group.name)
+        if not by_client:
+            return None
+        name = max(by_client, key=lambda each: len(by_client[each]))
+        client = self._clients.get(name)
+        is_wanted = client.how_to_start() == "warm"
+        return ConductedGroups(client=client, names=by_client[name], is_wanted=is_wanted)
+
+    def conduct(
+        self,
+        context: dg.AssetExecutionContext,
+        chosen: ConductedGroups,
+        make_launch: Callable[[], WorkerLaunch],
+        tell: Callable[[Outcome], object],
+    ) -> StepConductor:
+        """Have a conductor start the workers of some groups.
+
+        Args:
+            context: The step's.
+            chosen: The groups.
+            make_launch: Returns what a conductor is asked to do.
+            tell: Tells what it reports.
+        """
+        overrides = self._run.overrides.only(chosen.client.overridable())
+        self._conducted = chosen.names
+        self._conductor = StepConductor(
+            context,
+            chosen.client,
+            lambda: msgspec.structs.replace(make_launch(), overrides=overrides),
+            tell,
+            self._output_level,
+        )
+        return self._conductor
+
     def run_group(
         self,
         group: Group,
@@ -83,7 +141,10 @@ class Workers:
         launch = msgspec.structs.replace(launch, overrides=self._overrides(settings))
         timeout_s = self._run.timeout_s or settings.timeout_s
         level = self._output_level
-        run_worker(client, launch, results, emit, stop, timeout_s=timeout_s, output_level=level)
+        starter: Starter = client
+        if self._conductor is not None and group.name in self._conducted:
+            starter = self._conductor.starter(stop)
+        run_worker(starter, launch, results, emit, stop, timeout_s=timeout_s, output_level=level)
 
     def run_besides(
         self,
@@ -129,7 +190,9 @@ class Workers:
             raise failure
 
     def close(self) -> None:
-        """Take down the clients."""
+        """End the conductor, if it still runs, and take down the clients."""
+        if self._conductor is not None:
+            self._conductor.close()
         self._clients.close()
 
     def _overrides(self, settings: WorkerSettings) -> WorkerOverrides:

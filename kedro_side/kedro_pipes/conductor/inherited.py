@@ -1,0 +1,69 @@
+"""What a worker must not share with the conductor's catalog: versions, and open connections.
+
+Knows datasets, by what they hold; loads nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kedro.io import Version
+
+from kedro_pipes.project.catalogs import get_dataset, wrapped_dataset
+
+
+def refresh_datasets(
+    catalog: Any, names: Iterable[str], load_versions: Mapping[str, str], save_version: str
+) -> None:
+    """Give some datasets of an inherited catalog the versions and connections of this process.
+
+    Args:
+        catalog: Inherited.
+        names: Datasets that the worker's nodes load or save.
+        load_versions: What they load, by name; the latest where nothing is said.
+        save_version: Under which they save.
+    """
+    if isinstance(getattr(catalog, "_load_versions", None), dict):
+        # For what the catalog is yet to make.
+        catalog._load_versions.update(load_versions)  # noqa: SLF001
+        catalog._save_version = save_version  # noqa: SLF001
+        for name, lazy in getattr(catalog, "_lazy_datasets", {}).items():
+            lazy.load_version = load_versions.get(name, lazy.load_version)
+            lazy.save_version = save_version
+    for name in names:
+        dataset = get_dataset(catalog, name)
+        while dataset is not None:
+            _set_version(dataset, load_versions.get(name), save_version)
+            _connect_anew(dataset)
+            dataset = wrapped_dataset(dataset)
+
+
+def _set_version(dataset: Any, load: str | None, save: str) -> None:
+    if getattr(dataset, "_version", None) is None:
+        return
+    dataset._version = Version(load, save)  # noqa: SLF001
+    # What was found in the conductor may be older than what another worker has saved.
+    cache = getattr(dataset, "_version_cache", None)  # Kedro before 1.0
+    if cache is not None:
+        cache.clear()
+    elif hasattr(dataset, "_clear_version_cache"):
+        dataset._clear_version_cache()  # noqa: SLF001
+
+
+def _connect_anew(dataset: Any) -> None:
+    """Replace file systems that a thread of the conductor serves, which is not here."""
+    asynchronous: Any = sys.modules.get("fsspec.asyn")
+    if asynchronous is None:
+        return
+    attributes = vars(dataset)
+    stale = [each for each in attributes.values() if isinstance(each, asynchronous.AsyncFileSystem)]
+    for file_system in stale:
+        # fsspec keeps no instances of another process.
+        fresh = type(file_system)(*file_system.storage_args, **file_system.storage_options)
+        for name, held in list(attributes.items()):
+            if held is file_system:
+                setattr(dataset, name, fresh)
+            elif getattr(held, "__self__", None) is file_system:
+                setattr(dataset, name, getattr(fresh, held.__name__))
