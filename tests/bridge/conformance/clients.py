@@ -42,6 +42,8 @@ class SubprocessUnderTest:
         messages: How messages travel.
     """
 
+    _start = "cold"
+
     def __init__(self, name: str, messages: str) -> None:
         self.name = name
         self.shares_stream = messages == "stdout"
@@ -51,6 +53,7 @@ class SubprocessUnderTest:
         """Return a client whose workers can be found by a token."""
         return KedroSubprocessClient(
             messages=self._messages,
+            start=self._start,
             grace_s=GRACE_S,
             env={TOKEN: token, **options.pop("env", {})},
             **options,
@@ -60,7 +63,8 @@ class SubprocessUnderTest:
         """Return the same as source text, for a definitions file."""
         return (
             "__import__('dagster_kedro').KedroSubprocessClient("
-            f"messages={self._messages!r}, grace_s={GRACE_S}, env={{{TOKEN!r}: {token!r}}})"
+            f"messages={self._messages!r}, start={self._start!r}, grace_s={GRACE_S}, "
+            f"env={{{TOKEN!r}: {token!r}}})"
         )
 
     def wire_client(self, row: str, token: str) -> KedroClient:  # noqa: ARG002
@@ -110,6 +114,31 @@ class SubprocessUnderTest:
             wrapper.write_text(f'#!/bin/sh\necho $$ > {group}/cgroup.procs\nexec {python} "$@"\n')
             wrapper.chmod(0o755)
             yield {"python": str(wrapper)}
+
+
+class WarmUnderTest(SubprocessUnderTest):
+    """Processes that a conductor forks. It starts programs as without one: nothing to test again."""
+
+    _start = "warm"
+    starts_programs = False
+
+    def worker(self, token: str) -> int:
+        """Return the worker's process, which the conductor has forked."""
+        leaders = [pid for pid in processes_with(token) if pid == os.getpgid(pid)]
+        (worker,) = [pid for pid in leaders if parent_of(pid) in leaders]
+        return worker
+
+    def conductor(self, token: str) -> int:
+        """Return the conductor's process."""
+        return parent_of(self.worker(token))
+
+    def orchestrator(self, token: str) -> int:
+        """Return the process of the Dagster step that has started the conductor."""
+        return parent_of(self.conductor(token))
+
+    def light_worker(self, python: Path, folder: Path) -> dict[str, Any]:  # noqa: ARG002
+        """Return no options: what is forked is light enough."""
+        return {}
 
 
 class DockerUnderTest:
@@ -227,6 +256,8 @@ class ScriptedUnderTest:
 CLIENTS = [
     SubprocessUnderTest("subprocess-file", "file"),
     SubprocessUnderTest("subprocess-stdout", "stdout"),
+    WarmUnderTest("warm-file", "file"),
+    WarmUnderTest("warm-stdout", "stdout"),
     DockerUnderTest("docker-stdout", "stdout"),
     ScriptedUnderTest(),
 ]
@@ -262,15 +293,19 @@ def worker_image() -> str:
 
 
 def parameters(clients: list[Any]) -> list[Any]:
-    """Return clients as parameters of tests; those in containers are marked so."""
+    """Return clients as parameters of tests; those in containers, and the slow ones, are marked so.
+
+    Both parts of the warm one with frames, forking and frames, are in a client that is not slow.
+    """
+    marks = {"docker-stdout": [pytest.mark.docker], "warm-stdout": [pytest.mark.slow]}
     return [
-        pytest.param(
-            client,
-            id=client.name,
-            marks=[pytest.mark.docker] if isinstance(client, DockerUnderTest) else [],
-        )
-        for client in clients
+        pytest.param(client, id=client.name, marks=marks.get(client.name, [])) for client in clients
     ]
+
+
+def starting_programs() -> list[Any]:
+    """Return the clients that start programs in a way of their own."""
+    return [client for client in CLIENTS if getattr(client, "starts_programs", True)]
 
 
 def script_of_row(row: str) -> Script:

@@ -127,7 +127,7 @@ def make_bridge(kedro_python, copy_of, open_project, run_definitions, tmp_path):
     return make
 
 
-@pytest.fixture(params=_clients().parameters(CLIENTS))
+@pytest.fixture(params=_clients().parameters(_clients().starting_programs()))
 def any_bridge(request, make_bridge):
     """A bridge through each client, the scripted one included: for what stands on the wire."""
     return make_bridge(request.param)
@@ -136,6 +136,18 @@ def any_bridge(request, make_bridge):
 @pytest.fixture(params=_clients().parameters(LIVE_CLIENTS))
 def bridge(request, make_bridge):
     """A bridge through each client that starts real workers; whatever it started is gone after."""
+    made = make_bridge(request.param)
+    yield made
+    assert made.leftovers() == []
+
+
+@pytest.fixture(
+    params=_clients().parameters(
+        [client for client in _clients().starting_programs() if client in LIVE_CLIENTS]
+    )
+)
+def program_bridge(request, make_bridge):
+    """A bridge through each client that starts programs in a way of its own."""
     made = make_bridge(request.param)
     yield made
     assert made.leftovers() == []

@@ -10,6 +10,12 @@ import pytest
 from kedro_manifest.invocation import Invocation, encode_invocation
 
 
+@pytest.fixture
+def bridge(program_bridge):
+    """A bridge for programs."""
+    return program_bridge
+
+
 @pytest.mark.parametrize(
     "behaviour",
     ["success", "progress_bar", "noise", "big_messages", "huge_message", "nan", "unknown_level"],

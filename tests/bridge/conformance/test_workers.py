@@ -205,11 +205,14 @@ def test_fifty_at_once(bridge):
     light = bridge.adapter.light_worker(bridge.kedro_python, bridge.folder)
     client = bridge.adapter.client(bridge.token, **light)
     run = bridge.run("many", max_concurrent=50, client=client)
+    made = run.materializations
+    made_by = {f"make_{number:02d}": f"part_{number:02d}" for number in range(50)} | {None: None}
 
     assert run.success, run.errors
     assert len(run.materialized) == len(set(run.materialized)) == 50
-    assert len({each["process"] for each in run.materializations.values()}) == 50
-    assert all(key == each["of"] for key, each in run.materializations.items())
+    processes = {each.get("process") or each["kedro/process_id"] for each in made.values()}
+    assert len(processes) == 50
+    assert all(key == each.get("of", made_by[each.get("kedro/node")]) for key, each in made.items())
 
 
 def test_two_sessions_at_once(bridge, make_bridge):
