@@ -39,8 +39,10 @@ HOOKS = [
 ]
 OF_FAILURES = ("on_node_error", "on_pipeline_error")
 EACH_ALONE = {"memory_datasets": "stage"}
+FORKED = {"clients": {"default": {"type": "subprocess", "start": "warm"}}}
 COLUMNS: list[tuple[str, dict[str, Any] | None]] = [
     ("`kedro run`", None),
+    ("`start: warm`, a group for each node", {**EACH_ALONE, **FORKED}),
     ("A group for each node", EACH_ALONE),
     ("… and a step for each", {**EACH_ALONE, "step_per": "group"}),
     ("A group for each tag", {"grouping": {"strategy": "tag"}}),

@@ -151,3 +151,9 @@ def program_bridge(request, make_bridge):
     made = make_bridge(request.param)
     yield made
     assert made.leftovers() == []
+
+
+@pytest.fixture
+def warm_client():
+    """The client whose workers are forked, with a file for their messages."""
+    return next(client for client in CLIENTS if client.name == "warm-file")

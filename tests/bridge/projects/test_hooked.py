@@ -38,6 +38,12 @@ def of(calls: Calls, hook: str, who: str = "hooked") -> Calls:
     return [call for call in calls if (call["hook"], call["who"]) == (hook, who)]
 
 
+def of_all(calls: Calls) -> Counter[str]:
+    """Return how often each hook was called, and of each node and dataset with its arguments."""
+    counted = Counter(f"{call['who']} {call['hook']}" for call in calls if call["who"] in WHOM)
+    return counted + of_nodes(calls)
+
+
 def processes(calls: Calls) -> set[int]:
     """Return the processes that calls were made in."""
     return {call["process_id"] for call in calls}
@@ -62,7 +68,7 @@ def by_kedro(run_by_kedro) -> Calls:
 def run_hooked(copy_project, export, run_definitions, open_project):
     """Run the project in an environment of its own; return its calls and the run."""
 
-    def run(env=None, *, step_per="selection", parameters=None):
+    def run(env=None, *, step_per="selection", parameters=None, start="cold"):
         folder = copy_project("hooked")
         export(folder, *(["--env", env] if env else []))
         (folder / "hooks.jsonl").unlink()
@@ -70,7 +76,7 @@ def run_hooked(copy_project, export, run_definitions, open_project):
             open_project(folder, env=env),
             step_per=step_per,
             resource=KedroPipesResource(
-                client=KedroSubprocessClient(), parameters=parameters or {}
+                client=KedroSubprocessClient(start=start), parameters=parameters or {}
             ),
         )
         finished = run_definitions(definitions, "__ASSET_JOB")
@@ -122,6 +128,39 @@ def test_as_often_as_kedro_run(run_hooked, by_kedro, env, groups, step_per):
     assert processes(stateful) == processes(of(calls, "before_pipeline_run", "stateful"))
 
 
+@pytest.mark.parametrize(
+    ("env", "groups"),
+    [
+        ("once", 6),
+        pytest.param("staged", 6, marks=pytest.mark.slow),
+        pytest.param("tag", 3, marks=pytest.mark.slow),
+        pytest.param("together", 1, marks=pytest.mark.slow),
+    ],
+)
+def test_in_one_session(run_hooked, by_kedro, env, groups):
+    """Forked workers share one session: every hook is called as under `kedro run`, state and all."""
+    calls, run = run_hooked(env, start="warm")
+    (began,), (ended,) = of(calls, "before_pipeline_run"), of(calls, "after_pipeline_run")
+    conductor = began["process_id"]
+
+    assert run.success, run.errors
+    assert of_all(by_kedro) == of_all(calls)
+    assert orders(by_kedro) == orders(calls)
+    assert groups == len(processes([call for call in calls if "node" in call]) - {conductor})
+    of_run = [call for call in calls if "node" not in call]
+    elsewhere = processes(of_run) - {conductor}
+    assert (0 if env == "once" else groups) == len(elsewhere)
+    assert {"stateful"} >= {call["who"] for call in of_run if call["process_id"] in elsewhere}
+    assert (began["nodes"], ended["result"]) == (
+        of(by_kedro, "before_pipeline_run")[0]["nodes"],
+        of(by_kedro, "after_pipeline_run")[0]["result"],
+    )
+    assert calls.index(began) < next(index for index, call in enumerate(calls) if "node" in call)
+    assert ended in calls[-2:]
+    # What is kept before the run is in every worker, by whatever hook.
+    assert {began["run_id"]} == {call["kept"] for call in of(calls, "before_node_run", "stateful")}
+
+
 @pytest.fixture(scope="module")
 def failed_by_kedro(copy_project, kedro_run) -> Calls:
     """What a `kedro run` calls that fails."""
@@ -130,10 +169,18 @@ def failed_by_kedro(copy_project, kedro_run) -> Calls:
     return calls_in(folder)
 
 
-@pytest.mark.parametrize("env", [None, pytest.param("together", marks=pytest.mark.slow)])
-def test_as_often_as_a_kedro_run_that_fails(run_hooked, failed_by_kedro, env):
+@pytest.mark.parametrize(
+    ("env", "start"),
+    [
+        (None, "cold"),
+        (None, "warm"),
+        pytest.param("together", "cold", marks=pytest.mark.slow),
+        pytest.param("together", "warm", marks=pytest.mark.slow),
+    ],
+)
+def test_as_often_as_a_kedro_run_that_fails(run_hooked, failed_by_kedro, env, start):
     """`on_pipeline_error` is called once, with the node's error, and nothing says that all is well."""
-    calls, run = run_hooked(env, parameters={"fail": True})
+    calls, run = run_hooked(env, parameters={"fail": True}, start=start)
     (expected,), (error,) = of(failed_by_kedro, "on_pipeline_error"), of(calls, "on_pipeline_error")
 
     assert not run.success

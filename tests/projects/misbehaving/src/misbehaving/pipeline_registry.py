@@ -38,6 +38,12 @@ def register_pipelines():
                 node(nodes.end, "kept", "read_back", name="read_back"),
             ]
         ),
+        "orphaned": pipeline(
+            [
+                node(nodes.orphan, None, "a_never", name="a_orphan"),
+                node(nodes.begin, None, "b_later", name="b_later"),
+            ]
+        ),
         "many": pipeline(
             [
                 node(nodes.begin, None, f"part_{index:02d}", name=f"make_{index:02d}")

@@ -1,0 +1,5 @@
+"""Settings of the project."""
+
+from forked.hooks import SettingHooks
+
+HOOKS = (SettingHooks(),)

@@ -1,0 +1,4 @@
+"""What hooks have set, and nodes change."""
+
+SET: list[str] = []
+FOLDERS = []
