@@ -6,21 +6,45 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from dagster_kedro import KedroSubprocessClient
 
 pytestmark = pytest.mark.mlflow
 
 
 @pytest.fixture(scope="module")
-def fitted(tracked, run_job, server, kedro_python, parent_of):
-    """The same pipeline under Dagster, and under `kedro run`."""
-    folder = tracked("fitted")
-    run = run_job(folder, "fitting")
-    assert run.success, run.errors
-    parent, nested = parent_of(server.runs("fitted"))
+def as_kedro(tracked, server, kedro_python):
+    """The run that `kedro run` makes."""
     folder = tracked("as_kedro")
     command = [kedro_python.with_name("kedro"), "run", "--pipelines=fitting"]
     subprocess.run(command, cwd=folder, check=True)
-    (as_kedro,) = server.runs("as_kedro")
+    (made,) = server.runs("as_kedro")
+    return made
+
+
+@pytest.fixture(scope="module", params=["cold", "warm"])
+def start(request):
+    """Whether workers are forked."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def run_tracked(tracked, run_job, server, parent_of, start):
+    """Run a job in an experiment of its own; return the run, its MLflow run and those in that."""
+
+    def run(job, **options):
+        experiment = f"{job}_{start}"
+        client = KedroSubprocessClient(start=start)
+        finished = run_job(tracked(experiment), job, client=client, **options)
+        return finished, *parent_of(server.runs(experiment))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def fitted(run_tracked, as_kedro):
+    """The same pipeline under Dagster, and under `kedro run`."""
+    run, parent, nested = run_tracked("fitting")
+    assert run.success, run.errors
     groups = {name: group for name, (group,) in nested.items()}
     return SimpleNamespace(run=run, parent=parent, groups=groups, as_kedro=as_kedro)
 
@@ -86,10 +110,9 @@ def test_who_reads_a_metric_runs_with_who_logged_it(fitted):
     assert processes["judge"] == processes["remark"] != processes["fit"]
 
 
-def test_what_leaves_or_dies(tracked, run_job, server, parent_of):
+def test_what_leaves_or_dies(run_tracked):
     """What a node leaves by `sys.exit(0)`, or is killed in, is failed and never left running."""
-    run = run_job(tracked("leaving"), "leaving", max_concurrent=2)
-    parent, nested = parent_of(server.runs("leaving"))
+    run, parent, nested = run_tracked("leaving", max_concurrent=2)
 
     assert not run.success
     assert "FAILED" == parent.status

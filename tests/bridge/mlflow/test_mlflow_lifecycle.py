@@ -13,19 +13,22 @@ pytestmark = pytest.mark.mlflow
 DEFINITIONS = """\
 from pathlib import Path
 
-from dagster_kedro import KedroProject, build_definitions
+from dagster_kedro import KedroPipesResource, KedroProject, KedroSubprocessClient, build_definitions
 
 project = KedroProject(Path({folder!r}), python={python!r})
-defs = build_definitions(project, step_per={step_per!r})
+resource = KedroPipesResource(client=KedroSubprocessClient(start={start!r}))
+defs = build_definitions(project, step_per={step_per!r}, resource=resource)
 """
 INSTANCE = """\
 run_coordinator:
   module: dagster._core.run_coordinator
   class: DefaultRunCoordinator
 """
-STEPS = {"one_step": "selection", "many_steps": "group"}
-CONFIG = {"one_step": {"execution": {"config": {"in_process": {}}}}, "many_steps": {}}
-"""The steps of the latter are processes."""
+STEPS = {"one_step": "selection", "forked": "selection", "many_steps": "group"}
+STARTS = {"one_step": "cold", "forked": "warm", "many_steps": "cold"}
+IN_PROCESS = {"execution": {"config": {"in_process": {}}}}
+CONFIG = {"one_step": IN_PROCESS, "forked": IN_PROCESS, "many_steps": {}}
+"""The steps of the last are processes."""
 
 
 def _webserver():
@@ -44,7 +47,10 @@ def dagster(tmp_path_factory, tracked, kedro_python):
     folders = {name: tracked(name) for name in STEPS}
     for name, folder in folders.items():
         source = DEFINITIONS.format(
-            folder=str(folder), python=str(kedro_python), step_per=STEPS[name]
+            folder=str(folder),
+            python=str(kedro_python),
+            step_per=STEPS[name],
+            start=STARTS[name],
         )
         (home / f"{name}.py").write_text(source)
     web = _webserver()(home, [home / f"{name}.py" for name in STEPS])

@@ -25,7 +25,7 @@ class SettingHooks:
         for name in ("model", "first", "second"):
             catalog[name].exists()
         random.random()
-        np.random.random()
+        np.random.random()  # noqa: NPY002 - what most projects have
 
     @hook_impl
     def before_pipeline_run(self, run_params):
@@ -38,7 +38,7 @@ class SettingHooks:
         params = run_params.get("runtime_params") or run_params.get("extra_params") or {}
         if params.get("seed"):
             random.seed(params["seed"])
-            np.random.seed(params["seed"])
+            np.random.seed(params["seed"])  # noqa: NPY002 - as above
         threading.Thread(target=_hold_a_lock, daemon=True).start()
 
 

@@ -29,7 +29,7 @@ def tell(name):
         return {
             "set": before,
             "random": random.random(),
-            "numpy": float(np.random.random()),
+            "numpy": float(np.random.random()),  # noqa: NPY002 - what most projects have
             "process": os.getpid(),
             "leads": os.getpid() == os.getpgrp() == os.getsid(0),
             "parent": os.getppid(),
@@ -39,11 +39,7 @@ def tell(name):
             "computed": computed,
             "folder": FOLDERS[0].name,
             "folder_is_there": Path(FOLDERS[0].name).is_dir(),
-            "sockets": sum(
-                os.readlink(f"/proc/self/fd/{number}").startswith("socket:")
-                for number in os.listdir("/proc/self/fd")
-                if Path(f"/proc/self/fd/{number}").is_symlink()
-            ),
+            "sockets": sum(each.is_socket() for each in Path("/proc/self/fd").iterdir()),
         }
 
     return told
