@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from kedro_manifest.codec import read_manifest
 from kedro_manifest.names import dagster_name
+from light_project import write_light_project
 from synthetic_project import write_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +33,17 @@ MAXRSS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
 SYNTHETIC_NODES, SYNTHETIC_PIPELINES = 2000, 20
 
 DEFINITIONS = """\
-from dagster_kedro import KedroProject, build_definitions
+from dagster_kedro import (
+    KedroPipesResource,
+    KedroProject,
+    KedroSubprocessClient,
+    build_definitions,
+)
 
 defs = build_definitions(
-    KedroProject({project!r}, python={python!r}, env={env!r}), step_per={step_per!r}
+    KedroProject({project!r}, python={python!r}, env={env!r}),
+    step_per={step_per!r},
+    resource=KedroPipesResource(client=KedroSubprocessClient(start={start!r})),
 )
 """
 BARE_SPECS = """\
@@ -135,27 +143,47 @@ def parse_arguments() -> argparse.Namespace:
 def prepare_rows(scratch: Path, python: Path) -> list[Row]:
     """Copy the example, write the synthetic project, export both; return what to measure."""
     example, silent = scratch / "nyc_flights", scratch / "silent"
-    synthetic = scratch / "synthetic"
+    synthetic, light = scratch / "synthetic", scratch / "light"
     for folder in (example, silent):
         shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data", ".kedro-pipes"))
     (silent / "conf/sample/dagster.yml").write_text(SILENT)
     write_project(synthetic, SYNTHETIC_NODES, SYNTHETIC_PIPELINES)
+    write_light_project(light)
     kedro = str(python.with_name("kedro"))
     export = [str(python), "-m", "kedro_pipes", "export", "-o", "manifest.json"]
-    for folder, env in ((example, "sample"), (silent, "sample"), (synthetic, None)):
+    for folder, env in ((example, "sample"), (silent, "sample"), (synthetic, None), (light, None)):
         run_silently([*export, *(["--env", env] if env else [])], folder)
-        for file, step_per in (("definitions.py", None), ("one_step.py", "selection")):
-            names = {"project": str(folder), "python": str(python), "env": env}
+        for file, step_per, start in (
+            ("definitions.py", None, "cold"),
+            ("one_step.py", "selection", "cold"),
+            ("warm.py", None, "warm"),
+        ):
+            names = {"project": str(folder), "python": str(python), "env": env, "start": start}
             (folder / file).write_text(DEFINITIONS.format(**names, step_per=step_per))
     (scratch / "one_asset.py").write_text(ONE_ASSET)
     (synthetic / "bare_specs.py").write_text(BARE_SPECS)
     (synthetic / "bare.json").write_text(json.dumps(bare_location(synthetic / "manifest.json")))
     run_silently([kedro, "run", "--env=sample"], example)
+    one_asset = f"{DAGSTER} job execute -f {scratch}/one_asset.py -j one_job"
+    kedro_and_one_asset = Command(
+        "kedro run, then a job of one asset", ["sh", "-c", f"{kedro} run && {one_asset}"], light
+    )
     write_invocation(example)
     return [
         Row(
             "22 nodes of the example in 15 processes",
             execute(example),
+            Command("kedro run", [kedro, "run", "--env=sample"], example),
+        ),
+        Row("nine light nodes, forked", execute(light, "warm.py"), kedro_and_one_asset),
+        Row(
+            "nine light nodes, forked, beside started anew",
+            execute(light, "warm.py"),
+            execute(light),
+        ),
+        Row(
+            "22 nodes of the example in 15 processes, forked",
+            execute(example, "warm.py"),
             Command("kedro run", [kedro, "run", "--env=sample"], example),
         ),
         Row("the example with all reporting, beside none", execute(example), execute(silent)),
@@ -200,9 +228,9 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
     ]
 
 
-def execute(folder: Path) -> Command:
-    """Return the command that runs the whole example."""
-    command = [str(DAGSTER), "job", "execute", "-f", "definitions.py", "-j", "__default__"]
+def execute(folder: Path, file: str = "definitions.py") -> Command:
+    """Return the command that runs a whole project."""
+    command = [str(DAGSTER), "job", "execute", "-f", file, "-j", "__default__"]
     return Command(f"job execute in {folder.name}", command, folder)
 
 
