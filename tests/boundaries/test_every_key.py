@@ -109,6 +109,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{CLIENTS}test_the_timeout_of_a_client": "timeout_s",
         f"{CLIENTS}test_a_process_that_dagster_yml_describes": "type:subprocess python env "
         "pass_env grace_s messages",
+        f"{CLIENTS}test_how_workers_are_started": "start",
         f"{CLIENTS}test_clients_by_name": "type:custom factory options",
         f"{DOCKER}test_every_setting_reaches_the_client": "type:docker image engine_url pull "
         "mounts ulimits networks user read_only init labels project_dir mount_project container_kwargs",

@@ -13,7 +13,9 @@ from dagster_kedro import KedroPipesResource, KedroSubprocessClient, build_defin
 from dagster_kedro.clients.directory import make_client, set_up_client
 from dagster_kedro.clients.scripted import Playlist, Script, ScriptedClient, script_lines
 from dagster_kedro.configuration.settings import read_worker
+from dagster_kedro.errors import WorkerNotStartedError
 from dagster_pipes import decode_param
+from kedro_manifest.conducting import ORDERS_VARIABLE
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.clients import CustomClient, SubprocessClient
 
@@ -176,6 +178,13 @@ def test_the_timeout_of_a_client(define, places):
     assert "took longer than its 0.2 s" in failure_of(job)
 
 
+LEAVING = """\
+#!{python}
+import json, os, sys
+from pathlib import Path
+Path("seen.json").write_text(json.dumps(dict(os.environ)))
+sys.exit("the licence server is gone")
+"""
 INTERPRETER = """\
 #!{python}
 import json, os, signal, sys, time
@@ -219,6 +228,40 @@ def test_a_process_that_dagster_yml_describes(define, tmp_path, monkeypatch):
     )
     assert "DAGSTER_PG_PASSWORD" not in seen
     assert "stdout" == decode_param(seen["DAGSTER_PIPES_MESSAGES"])["stdio"]
+
+
+@pytest.mark.parametrize(("start", "conducts"), [("warm", True), ("auto", True), ("cold", False)])
+def test_how_workers_are_started(define, tmp_path, start, conducts):
+    """`start` decides whether one process is to hold the run's session and fork the workers."""
+    program = tmp_path / "bin/python"
+    program.parent.mkdir()
+    program.write_text(LEAVING.format(python=sys.executable))
+    program.chmod(0o755)
+    described = {"type": "subprocess", "python": "bin/python", "start": start}
+    job = define(clients={"default": described}).resolve_implicit_global_asset_job_def()
+    error = failure_of(job)
+    seen = json.loads((tmp_path / "seen.json").read_text())
+
+    assert conducts == (ORDERS_VARIABLE in seen)
+    assert conducts == ("Nothing is run: the run's session failed before its first node" in error)
+    assert "the licence server is gone" in error
+
+
+def test_a_client_that_launches_in_its_own_way(define):
+    """A subclass with a `launch` of its own starts every worker through it, and the log says so."""
+
+    class Own(KedroSubprocessClient):
+        def launch(self, launch):
+            raise WorkerNotStartedError(f"no room for {launch.group}")
+
+    resource = KedroPipesResource(client=Own(start="warm"))
+    job = define(resource).resolve_implicit_global_asset_job_def()
+    instance = dg.DagsterInstance.ephemeral()
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    logged = [entry.user_message for entry in instance.all_logs(result.run_id)]
+
+    assert "Workers are started cold: Own launches them in a way of its own." in logged
+    assert not result.success
 
 
 def test_the_resource_runs_the_rest(run):
@@ -330,6 +373,7 @@ def test_an_entry_for_processes():
         "pass_env": ["AWS_*"],
         "grace_s": 1.5,
         "messages": "stdout",
+        "start": "auto",
     }
     client = make_client("near", SubprocessClient(**options))
 

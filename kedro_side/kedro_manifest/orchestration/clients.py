@@ -66,7 +66,7 @@ class SubprocessClient(_Client, frozen=True, kw_only=True, tag="subprocess"):
     """Seconds between asking a worker to stop and killing it."""
     messages: Literal["file", "stdout"] = "file"
     """How messages travel: in a file of their own, or in frames on the output."""
-    start: Start = "cold"
+    start: Start = "auto"
     """`warm`: one process loads the project and holds the run's session, and each worker is forked
     from it. `cold`: each worker starts anew. `auto`: warm where that saves time, which is in a run
     of several groups that is one step. Linux only; elsewhere workers start cold."""

@@ -14,6 +14,7 @@ from kedro_manifest.conducting import ORDERS_VARIABLE, Finish, Fork
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes.conductor.forking import fork_worker
+from kedro_pipes.conductor.inherited import leave_connections
 from kedro_pipes.conductor.orders import Orders
 from kedro_pipes.conductor.seeds import Seeds
 from kedro_pipes.conductor.session import (
@@ -103,6 +104,7 @@ class _Forking(msgspec.Struct, frozen=True, kw_only=True):
     def _work(self, order: Fork) -> int:
         """Do, in the new process, what a worker does; return its exit code."""
         detach_forwarding()
+        leave_connections()
         os.environ.update(order.variables)
         writer = NumberedMessageWriter()
         self.output.start_over(writer.last_number)

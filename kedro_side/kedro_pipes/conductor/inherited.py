@@ -1,10 +1,11 @@
-"""What a worker must not share with the conductor's catalog: versions, and open connections.
+"""What a worker must not share with the conductor: versions of datasets, and open connections.
 
-Knows datasets, by what they hold; loads nothing.
+Knows datasets, by what they hold, and pools of connections; loads and imports nothing.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from kedro.io import Version
 
 from kedro_pipes.project.catalogs import get_dataset, wrapped_dataset
+
+_OWNER = "kedro_pipes_process"
 
 
 def refresh_datasets(
@@ -38,6 +41,33 @@ def refresh_datasets(
             _set_version(dataset, load_versions.get(name), save_version)
             _connect_anew(dataset)
             dataset = wrapped_dataset(dataset)
+
+
+def leave_connections() -> None:
+    """Let nobody in this process use a connection that SQLAlchemy has pooled in the conductor.
+
+    Two processes would speak over one socket. It is left open, for it is the conductor's to close.
+    """
+    pools: Any = sys.modules.get("sqlalchemy.pool")
+    events: Any = sys.modules.get("sqlalchemy.event")
+    errors: Any = sys.modules.get("sqlalchemy.exc")
+    if pools is None or events is None or errors is None:
+        return
+    owner, left_open = os.getpid(), []
+
+    def connect(_: Any, record: Any) -> None:
+        record.info[_OWNER] = owner
+
+    def checkout(connection: Any, record: Any, proxy: Any) -> None:
+        if record.info.get(_OWNER) != owner:
+            left_open.append(connection)
+            record.dbapi_connection = proxy.dbapi_connection = None
+            raise errors.DisconnectionError(
+                "It is a connection of the process that forked this one."
+            )
+
+    events.listen(pools.QueuePool, "connect", connect)
+    events.listen(pools.QueuePool, "checkout", checkout)
 
 
 def _set_version(dataset: Any, load: str | None, save: str) -> None:

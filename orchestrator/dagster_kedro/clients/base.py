@@ -170,6 +170,10 @@ class KedroClient(dg.ConfigurableResource[Any]):
         """Return whether a conductor starts workers; only those that have `conduct` may."""
         return "cold"
 
+    def why_cold(self) -> str | None:
+        """Return why workers are started cold although that is not asked for."""
+        return None
+
     def conduct(self, launch: WorkerLaunch) -> AbstractContextManager[Conductor]:
         """Start a conductor; on leaving, everything that belongs to it is gone.
 

@@ -57,7 +57,7 @@ class KedroSubprocessClient(KedroClient):
         description="How messages travel: in a file of their own, or in frames on the output.",
     )
     start: Start = Field(
-        default="cold",
+        default="auto",
         description="Whether workers are forked by one process that has loaded the project "
         "(`warm`), are each started anew (`cold`), or forked where that saves time (`auto`).",
     )
@@ -68,8 +68,17 @@ class KedroSubprocessClient(KedroClient):
 
     def how_to_start(self) -> Start:
         """Return `start`, where workers can be forked."""
-        launches_otherwise = type(self).launch is not KedroSubprocessClient.launch
-        return "cold" if launches_otherwise or not can_conduct() else self.start
+        return "cold" if self.why_cold() else self.start
+
+    def why_cold(self) -> str | None:
+        """Return what keeps workers from being forked."""
+        if self.start == "cold":
+            return None
+        if not can_conduct():
+            return "only on Linux can one process fork them"
+        if type(self).launch is not KedroSubprocessClient.launch:
+            return f"{type(self).__name__} launches them in a way of its own"
+        return None
 
     @contextmanager
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:

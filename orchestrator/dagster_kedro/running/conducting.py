@@ -6,7 +6,9 @@ All that is once in a run of Kedro happens there: it stands where `RunHooks` sta
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -16,7 +18,12 @@ import dagster as dg
 from kedro_manifest.invocation import RunError
 
 from dagster_kedro.clients.base import Conductor, KedroClient, Worker, WorkerLaunch
-from dagster_kedro.errors import ConductorFailedError, GroupFailedError, WorkerNotStartedError
+from dagster_kedro.errors import (
+    ConductorFailedError,
+    GroupFailedError,
+    WorkerNotStartedError,
+    WorkerTimedOutError,
+)
 from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.running.run_hooks import run_error, will_be_tried_again
@@ -34,6 +41,7 @@ class StepConductor:
         client: Has conductors.
         make_launch: Returns what a conductor is started with.
         tell: Tells what it reports, in the step's own thread.
+        timeout_s: Seconds that it has to begin, and to end; None for any number.
         output_level: At which level its output is told; None for not at all.
     """
 
@@ -43,12 +51,15 @@ class StepConductor:
         client: KedroClient,
         make_launch: Callable[[], WorkerLaunch],
         tell: Callable[[Outcome], object],
+        *,
+        timeout_s: float | None,
         output_level: str | None,
     ) -> None:
         self._context = context
         self._client = client
         self._make_launch = make_launch
         self._tell = tell
+        self._timeout_s = math.inf if timeout_s is None else timeout_s
         self._output_level = output_level
         self._present: _Followed | None = None
         self._starting = threading.Lock()
@@ -62,9 +73,7 @@ class StepConductor:
             GroupFailedError: It has not, so that no node may run.
         """
         present = self._start()
-        while not (present.is_ready or present.has_ended.wait(_WAIT_S)):
-            self._tell_all()
-        self._tell_all()
+        self._wait(present, until=lambda: present.is_ready)
         if not present.is_ready:
             raise _failed_to_begin(present.error) from present.error
 
@@ -115,10 +124,21 @@ class StepConductor:
     def _finish(self, error: RunError | None, remove_staged: list[str]) -> BaseException | None:
         present = self._living(threading.Event())
         present.conductor.finish(error, remove_staged)
-        while not present.has_ended.wait(_WAIT_S):
-            self._tell_all()
-        self._tell_all()
+        self._wait(present, until=lambda: False)
         return present.error
+
+    def _wait(self, present: _Followed, until: Callable[[], bool]) -> None:
+        """Tell what a conductor reports until something holds or it has ended, or for too long."""
+        deadline = time.monotonic() + self._timeout_s
+        while not (until() or present.has_ended.wait(_WAIT_S)):
+            self._tell_all()
+            if time.monotonic() > deadline:
+                present.end()
+                present.error = WorkerTimedOutError(
+                    f"The conductor took longer than its {self._timeout_s:g} s in hooks of the run "
+                    "or while the project was loaded, and was stopped."
+                )
+        self._tell_all()
 
     def _living(self, stop: threading.Event) -> _Followed:
         """Return a conductor that is ready; start one where the last one has died."""

@@ -204,6 +204,8 @@ class KedroRun:
 
     def _conductor(self) -> StepConductor | None:
         """Return what starts the workers of this step, where one session holds the whole run."""
+        for reason in self._workers.why_cold(self.plan.groups):
+            self._context.log.info(f"Workers are started cold: {reason}.")
         chosen = self._workers.chosen_for_conductor(self.plan.groups)
         if chosen is None:
             return None

@@ -101,6 +101,12 @@ class Workers:
         is_wanted = client.how_to_start() == "warm"
         return ConductedGroups(client=client, names=by_client[name], is_wanted=is_wanted)
 
+    def why_cold(self, groups: Iterable[Group]) -> list[str]:
+        """Return what keeps clients of some groups from forking workers, though they are to."""
+        names = {self._by_group[group.name].client for group in groups}
+        reasons = [self._clients.get(name).why_cold() for name in names]
+        return sorted({reason for reason in reasons if reason is not None})
+
     def conduct(
         self,
         context: dg.AssetExecutionContext,
@@ -123,7 +129,8 @@ class Workers:
             chosen.client,
             lambda: msgspec.structs.replace(make_launch(), overrides=overrides),
             tell,
-            self._output_level,
+            timeout_s=self._run.timeout_s,
+            output_level=self._output_level,
         )
         return self._conductor
 

@@ -1,6 +1,7 @@
 """`forked`: what a worker that a conductor has forked has of its own, and what it inherits."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,17 @@ WARM = {
     "retries": {"max_retries": 1, "on": ["node"]},
 }
 
+MOST_PRIVATE_MB = 30
+
 
 @pytest.fixture(scope="module")
 def forked(copy_project, export, run_job):
     """Run the project with forked workers; return its folder and the run."""
 
-    def run(job="__default__", **options):
+    def run(job="__default__", dagster=WARM, **options):
         folder = copy_project("forked")
         (folder / "data").mkdir()
-        (folder / "conf/base/dagster.yml").write_text(json.dumps(WARM))
+        (folder / "conf/base/dagster.yml").write_text(json.dumps(dagster))
         export(folder)
         finished = run_job(folder, job, **options)
         assert finished.success, finished.errors
@@ -59,6 +62,12 @@ def test_what_hooks_have_set(whole):
     assert second["folder_is_there"]
 
 
+def test_memory(whole):
+    """What is loaded is shared: a light worker has little memory of its own."""
+    for name in ("first", "second"):
+        assert told(whole[0], name)["private_mb"] < MOST_PRIVATE_MB
+
+
 def test_what_is_done_at_the_end(whole):
     """A worker does at its end what its node has asked for; what a hook has is done once."""
     folder = whole[0]
@@ -89,3 +98,29 @@ def test_versions(whole):
     assert 2 == run.materializations["model"]["kedro/attempt"]
     assert [version] == [each.name for each in (folder / "data/model.pickle").iterdir()]
     assert "fitted" == told(folder, "used")["model"]
+
+
+def test_a_group_with_variables_of_its_own(forked):
+    """It is started anew beside the forked ones, and fires no hook that is once in a run."""
+    clients = {"default": {"type": "subprocess", "start": "auto"}}
+    groups = {"apart": {"nodes": ["second"], "env": {"APART": "1"}}}
+    folder, run = forked(dagster={**WARM, "clients": clients, "groups": groups})
+    first, second = (told(folder, name) for name in ("first", "second"))
+
+    assert os.getpid() == second["parent"] != first["parent"]
+    assert (["before_pipeline_run"], []) == (first["set"], second["set"])
+    assert ["conductor", "first", "second"] == sorted(
+        (folder / "data/ended").read_text().splitlines()
+    )
+    assert {"first", "second", "model", "used"} == set(run.materialized)
+
+
+@pytest.mark.slow
+def test_steps_of_several(forked):
+    """In a run of several steps workers are started cold, and the log says why."""
+    folder, run = forked("telling", dagster={**WARM, "step_per": "group"})
+    said = [text for _, text in run.logged if text.startswith("Workers are started cold: ")]
+
+    assert 2 == len(said)
+    assert "this step is one of several of its run" in said[0]
+    assert {os.getpid()} == {told(folder, name)["parent"] for name in ("first", "second")}
