@@ -161,7 +161,8 @@ def _check_hooks(live: LiveProject, manifest: Manifest) -> Iterator[Finding]:
                 code="hook-state",
                 place=name,
                 message=f"`before_pipeline_run` keeps {list_names(attributes)} in its object, and "
-                "fires in a process of its own: its other hooks do not find that there.",
+                "fires in a process of its own where workers are not forked: its other hooks do not "
+                "find that there.",
                 cure=f"Set `run_hooks: {{{name}: per_process}}` in dagster.yml, if they need it.",
             )
 

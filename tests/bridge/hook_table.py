@@ -39,17 +39,20 @@ HOOKS = [
 ]
 OF_FAILURES = ("on_node_error", "on_pipeline_error")
 EACH_ALONE = {"memory_datasets": "stage"}
+BY_TAG = {"grouping": {"strategy": "tag"}}
 FORKED = {"clients": {"default": {"type": "subprocess", "start": "warm"}}}
+ANEW = {"clients": {"default": {"type": "subprocess", "start": "cold"}}}
 COLUMNS: list[tuple[str, dict[str, Any] | None]] = [
     ("`kedro run`", None),
-    ("`start: warm`, a group for each node", {**EACH_ALONE, **FORKED}),
-    ("A group for each node", EACH_ALONE),
-    ("… and a step for each", {**EACH_ALONE, "step_per": "group"}),
-    ("A group for each tag", {"grouping": {"strategy": "tag"}}),
-    ("One group", {"groups": {"everything": {"pipelines": ["__default__"]}}}),
+    ("Warm: a group for each node", {**EACH_ALONE, **FORKED}),
+    ("Warm: a group for each tag", {**BY_TAG, **FORKED}),
+    ("Cold: a group for each node", {**EACH_ALONE, **ANEW}),
+    ("… and a step for each", {**EACH_ALONE, **ANEW, "step_per": "group"}),
+    ("Cold: a group for each tag", {**BY_TAG, **ANEW}),
+    ("One group", {"groups": {"everything": {"pipelines": ["__default__"]}}, **ANEW}),
     (
-        "A group for each node, `run_hooks: per_process`",
-        {**EACH_ALONE, "run_hooks": "per_process"},
+        "Cold: a group for each node, `run_hooks: per_process`",
+        {**EACH_ALONE, **ANEW, "run_hooks": "per_process"},
     ),
 ]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -14,6 +14,8 @@ from kedro.io import Version
 
 from kedro_pipes.project.catalogs import get_dataset, wrapped_dataset
 
+_METHODS = ("exists", "glob")
+"""Of file systems, that versioned datasets keep."""
 _OWNER = "kedro_pipes_process"
 
 
@@ -92,8 +94,10 @@ def _connect_anew(dataset: Any) -> None:
     for file_system in stale:
         # fsspec keeps no instances of another process.
         fresh = type(file_system)(*file_system.storage_args, **file_system.storage_options)
+        methods = [(getattr(file_system, each), getattr(fresh, each)) for each in _METHODS]
         for name, held in list(attributes.items()):
             if held is file_system:
                 setattr(dataset, name, fresh)
-            elif getattr(held, "__self__", None) is file_system:
-                setattr(dataset, name, getattr(fresh, held.__name__))
+            for before, now in methods:
+                if callable(held) and held == before:
+                    setattr(dataset, name, now)

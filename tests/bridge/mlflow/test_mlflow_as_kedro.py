@@ -2,10 +2,12 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from dagster_kedro import KedroSubprocessClient
 
 pytestmark = pytest.mark.mlflow
@@ -119,6 +121,20 @@ def test_what_leaves_or_dies(run_tracked):
     assert {"arrive": "FINISHED", "leave": "FAILED", "die": "FAILED"} == {
         name: group.status for name, (group,) in nested.items()
     }
+
+
+def test_a_store_without_a_server(tracked, run_job):
+    """Forked workers open the database anew that the plugin has opened before the run."""
+    folder = tracked("stored")
+    config = yaml.safe_load((folder / "conf/local/mlflow.yml").read_text())
+    config["server"] = {"mlflow_tracking_uri": f"sqlite:///{folder}/data/store.db"}
+    (folder / "conf/local/mlflow.yml").write_text(yaml.safe_dump(config))
+    run = run_job(folder, "beside", client=KedroSubprocessClient(start="warm"), max_concurrent=3)
+    with sqlite3.connect(folder / "data/store.db") as store:
+        statuses = store.execute("SELECT status FROM runs").fetchall()
+
+    assert run.success, run.errors
+    assert [("FINISHED",)] * 4 == statuses
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ class SettingHooks:
     def after_catalog_created(self, catalog):
         """Look at all versions there are, which Kedro remembers, and draw a number."""
         for name in ("model", "first", "second"):
-            catalog[name].exists()
+            catalog.exists(name)
         random.random()
         np.random.random()  # noqa: NPY002 - what most projects have
 
