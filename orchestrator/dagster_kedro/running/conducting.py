@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -41,6 +41,7 @@ class StepConductor:
         client: Has conductors.
         make_launch: Returns what a conductor is started with.
         tell: Tells what it reports, in the step's own thread.
+        has_hooks: Whether anybody implements hooks that are once in a run.
         timeout_s: Seconds that it has to begin, and to end; None for any number.
         output_level: At which level its output is told; None for not at all.
     """
@@ -52,6 +53,7 @@ class StepConductor:
         make_launch: Callable[[], WorkerLaunch],
         tell: Callable[[Outcome], object],
         *,
+        has_hooks: bool,
         timeout_s: float | None,
         output_level: str | None,
     ) -> None:
@@ -59,6 +61,7 @@ class StepConductor:
         self._client = client
         self._make_launch = make_launch
         self._tell = tell
+        self._has_hooks = has_hooks
         self._timeout_s = math.inf if timeout_s is None else timeout_s
         self._output_level = output_level
         self._present: _Followed | None = None
@@ -88,8 +91,15 @@ class StepConductor:
     @contextmanager
     def launch(self, launch: WorkerLaunch, stop: threading.Event) -> Iterator[Worker]:
         """Have a worker forked, by a new conductor if the last one has died."""
-        present = self._living(stop)
-        with present.conductor.launch(launch) as worker:
+        with ExitStack() as stack:
+            present = self._living(stop)
+            try:
+                worker = stack.enter_context(present.conductor.launch(launch))
+            except WorkerNotStartedError:
+                if not present.is_gone:
+                    raise
+                # It has died between being asked for and being asked.
+                worker = stack.enter_context(self._living(stop).conductor.launch(launch))
             yield worker
 
     def succeed(self, remove_staged: list[str]) -> None:
@@ -109,9 +119,14 @@ class StepConductor:
 
         A hook that fails as well is logged: the run's own failure is the one to be told.
         """
-        if will_be_tried_again(self._context):
+        is_gone = self._present is not None and self._present.is_gone
+        if will_be_tried_again(self._context) or (is_gone and not self._has_hooks):
             return
-        failed = self._finish(run_error(error), [])
+        failed: BaseException | None
+        try:
+            failed = self._finish(run_error(error), [])
+        except GroupFailedError as not_begun:
+            failed = not_begun
         if failed is not None:
             self._context.log.log("ERROR", str(failed))
 

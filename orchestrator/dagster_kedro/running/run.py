@@ -235,6 +235,7 @@ class KedroRun:
             chosen,
             lambda: self._launch(self._invocations.conducting(nodes)),
             self._teller.tell,
+            has_hooks=has_hooks,
         )
 
     def _leave_out_existing(self) -> None:

@@ -113,6 +113,8 @@ class Workers:
         chosen: ConductedGroups,
         make_launch: Callable[[], WorkerLaunch],
         tell: Callable[[Outcome], object],
+        *,
+        has_hooks: bool,
     ) -> StepConductor:
         """Have a conductor start the workers of some groups.
 
@@ -121,6 +123,7 @@ class Workers:
             chosen: The groups.
             make_launch: Returns what a conductor is asked to do.
             tell: Tells what it reports.
+            has_hooks: Whether anybody implements hooks that are once in a run.
         """
         overrides = self._run.overrides.only(chosen.client.overridable())
         self._conducted = chosen.names
@@ -129,6 +132,7 @@ class Workers:
             chosen.client,
             lambda: msgspec.structs.replace(make_launch(), overrides=overrides),
             tell,
+            has_hooks=has_hooks,
             timeout_s=self._run.timeout_s,
             output_level=self._output_level,
         )
