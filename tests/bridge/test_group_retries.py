@@ -80,4 +80,4 @@ def test_a_project_that_has_changed(retry):
 
     assert "WorkerRefusedError" in run.error
     assert "node 'fit' is gone" in run.error
-    assert 1 == sum("Worker started" in text for _, text in run.logged)
+    assert 1 == sum(text.startswith("[fit] Worker started") for _, text in run.logged)
