@@ -26,6 +26,7 @@ from dagster_kedro.errors import (
 )
 from dagster_kedro.results.expected import Expected
 from dagster_kedro.results.group_results import GroupResults, Outcome
+from dagster_kedro.results.wording import LogLine
 from dagster_kedro.running.run_hooks import run_error, will_be_tried_again
 from dagster_kedro.running.worker_session import run_worker
 
@@ -78,6 +79,7 @@ class StepConductor:
         present = self._start()
         self._wait(present, until=lambda: present.is_ready)
         if not present.is_ready:
+            present.is_judged = True
             raise _failed_to_begin(present.error) from present.error
 
     def starter(self, stop: threading.Event) -> _ThroughConductor:
@@ -133,12 +135,15 @@ class StepConductor:
     def close(self) -> None:
         """End it, whatever it does."""
         if self._present is not None:
+            if self._present.is_gone:
+                self._bury(self._present)
             self._present.end()
             self._tell_all()
 
     def _finish(self, error: RunError | None, remove_staged: list[str]) -> BaseException | None:
         present = self._living(threading.Event())
         present.conductor.finish(error, remove_staged)
+        present.is_judged = True
         self._wait(present, until=lambda: False)
         return present.error
 
@@ -159,6 +164,8 @@ class StepConductor:
         """Return a conductor that is ready; start one where the last one has died."""
         with self._starting:
             present = self._present
+            if present is not None and present.is_gone:
+                self._bury(present)
             if present is None or present.is_gone:
                 present = self._start()
             while not (present.is_ready or present.has_ended.wait(_WAIT_S)):
@@ -167,6 +174,13 @@ class StepConductor:
         if not present.is_ready:
             raise _failed_to_begin(present.error) from present.error
         return present
+
+    def _bury(self, present: _Followed) -> None:
+        """Say how a conductor has ended that nobody had asked to."""
+        present.end()
+        if not present.is_judged:
+            present.is_judged = True
+            self.queue.put(LogLine(f"The run's session was lost: {present.error}", "error"))
 
     def _start(self) -> _Followed:
         self._present = _Followed(
@@ -211,6 +225,8 @@ class _Followed:
         self.error: BaseException | None = None
         """Why it did not end well, once it has ended."""
         self.has_ended = threading.Event()
+        self.is_judged = False
+        """True once somebody has asked it to end, or has told why it has."""
         # It is this thread whose end the conductor takes for the end of the orchestrator.
         self._thread = threading.Thread(target=self._follow, name="kedro-conductor", daemon=True)
         self._thread.start()

@@ -27,6 +27,8 @@ def test_killed_by_its_worker(warm_bridge):
         "WorkerLostError: The worker of group 'a_orphan' was ended with its conductor" in run.error
     )
     assert "`start: cold`" in run.error
+    (death,) = [text for _, text in run.logged if text.startswith("The run's session was lost")]
+    assert "The worker of the conductor was killed by signal 9 (SIGKILL)" in death
     assert 2 == len(set(started)) == len(started)
 
 
@@ -50,6 +52,7 @@ def test_killed(warm_bridge, behaviour):
 
     assert not run.success
     assert "WorkerLostError" in run.error
+    assert 1 == sum(text.startswith("The run's session was lost") for _, text in run.logged)
     assert time.monotonic() - killed_s[0] < 10
     assert warm_bridge.leftovers() == []
 

@@ -95,6 +95,7 @@ def test_versions(whole):
     folder, run = whole
     version = run.materializations["model"]["kedro/version"]
 
+    assert run.materializations["model"]["kedro/run_id"] == version
     assert 2 == run.materializations["model"]["kedro/attempt"]
     assert [version] == [each.name for each in (folder / "data/model.pickle").iterdir()]
     assert "fitted" == told(folder, "used")["model"]
