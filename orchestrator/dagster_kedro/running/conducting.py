@@ -73,14 +73,18 @@ class StepConductor:
     def begin(self) -> None:
         """Start it, and wait until its session has begun the run.
 
+        One that could not be started is left to the groups: each asks for it anew, and counts that
+        as a try of its own.
+
         Raises:
-            GroupFailedError: It has not, so that no node may run.
+            GroupFailedError: It was started and has failed, so that no node may run.
         """
         present = self._start()
         self._wait(present, until=lambda: present.is_ready)
         if not present.is_ready:
             present.is_judged = True
-            raise _failed_to_begin(present.error) from present.error
+            if not isinstance(present.error, WorkerNotStartedError):
+                raise _failed_to_begin(present.error) from present.error
 
     def starter(self, stop: threading.Event) -> _ThroughConductor:
         """Return what starts workers for a group.

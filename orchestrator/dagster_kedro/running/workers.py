@@ -133,7 +133,7 @@ class Workers:
             lambda: msgspec.structs.replace(make_launch(), overrides=overrides),
             tell,
             has_hooks=has_hooks,
-            timeout_s=self._run.timeout_s,
+            timeout_s=self._run.timeout_s or self._longest_timeout_s(chosen.names),
             output_level=self._output_level,
         )
         return self._conductor
@@ -205,6 +205,11 @@ class Workers:
         if self._conductor is not None:
             self._conductor.close()
         self._clients.close()
+
+    def _longest_timeout_s(self, names: Iterable[str]) -> float | None:
+        """Return the seconds within which each of some groups has ended, if all are limited."""
+        limits = [self._by_group[name].timeout_s for name in names]
+        return None if None in limits else max(limit for limit in limits if limit is not None)
 
     def _overrides(self, settings: WorkerSettings) -> WorkerOverrides:
         """Return what goes before the client's own settings: the run's before the group's."""
