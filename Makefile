@@ -4,7 +4,7 @@ KEDRO := .venv/kedro/bin
 DAGSTER := .venv/dagster/bin
 EXAMPLE := docs/examples/nyc_flights
 # Libraries whose data the tests of the Kedro side describe.
-DESCRIBED := matplotlib pandas pillow plotly polars pyarrow
+DESCRIBED := 'kaleido>=1' matplotlib pandas pillow plotly polars pyarrow
 OLDEST_KEDRO := 0.19.15
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
+import shutil
 from datetime import datetime
 
 import matplotlib as mpl
@@ -51,6 +54,11 @@ class LookedAtDataset(MemoryDataset):
     def preview(self, length: int = 3) -> str:
         """Return the beginning, as Markdown."""
         return f"**{self._data[:length]}**"
+
+
+@pytest.fixture
+def plotly_figure():
+    return go.Figure(go.Bar(x=[1, 2, 3], y=[3, 4, 5], name="late"), layout={"title": "Delays"})
 
 
 @pytest.fixture
@@ -237,10 +245,23 @@ def test_a_large_image(saved, tmp_path):
     assert "kedro/preview" not in drawing
 
 
-def test_plotly_figures(saved, tmp_path):
-    """Dagster runs no scripts, so that a figure is told in words."""
-    figure = go.Figure(go.Bar(x=[1, 2, 3], y=[3, 4, 5], name="late"), layout={"title": "Delays"})
-    metadata, _ = saved(PickleDataset(filepath=str(tmp_path / "f.pickle")), figure)
+def test_plotly_figures_are_drawn(saved, tmp_path, plotly_figure):
+    """Kaleido and its browser make a picture of a figure, since Dagster runs no scripts."""
+    if not any(map(shutil.which, ("chromium", "google-chrome", "chrome"))):
+        pytest.skip("no Chromium: install it, with Debian's package `chromium` for instance")
+    metadata, _ = saved(PickleDataset(filepath=str(tmp_path / "f.pickle")), plotly_figure)
+
+    before, _, content = metadata["kedro/preview"].partition("base64,")
+    assert "![figure](data:image/png;" == before
+    with Image.open(io.BytesIO(base64.b64decode(content.rstrip(")")))) as picture:
+        assert (800, 450) == picture.size
+        assert len(set(picture.convert("RGB").getdata())) > 2  # not an empty page
+
+
+def test_plotly_figures_in_words(saved, tmp_path, monkeypatch, plotly_figure):
+    """Without a browser that could draw it, a figure is told in words."""
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
+    metadata, _ = saved(PickleDataset(filepath=str(tmp_path / "f.pickle")), plotly_figure)
 
     assert "**Delays**\n\n- bar late, 3 points" == metadata["kedro/preview"]
 

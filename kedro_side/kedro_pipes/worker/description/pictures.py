@@ -1,7 +1,7 @@
-"""Pictures for Dagster's interface: saved images as Markdown, Plotly figures in words.
+"""Pictures for Dagster's interface: saved images and Plotly figures as Markdown.
 
-Dagster shows Markdown, and images in it, but runs no script: a Plotly figure cannot be drawn.
-Reads small image files that were written just now.
+Dagster shows Markdown, and images in it, but runs no script: a Plotly figure is drawn here where
+Kaleido can, and told in words elsewhere. Reads small image files that were written just now.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ MOST_BYTES = 300_000
 _LARGEST_READ = 20_000_000
 _WIDTHS = (1000, 500)
 _MOST_TRACES = 20
+_FIGURE_SIZE = {"width": 800, "height": 450}
 _KINDS = {
     ".png": "png",
     ".jpg": "jpeg",
@@ -60,7 +62,22 @@ def is_plotly_figure(data: Any) -> bool:
     )
 
 
-def plotly_in_words(figure: Any) -> str:
+def plotly_figure(figure: Any) -> str:
+    """Return a figure of Plotly's as Markdown: a picture, or words where none can be made."""
+    return _plotly_picture(figure) or _plotly_in_words(figure)
+
+
+def _plotly_picture(figure: Any) -> str | None:
+    if find_spec("kaleido") is None:
+        return None
+    try:
+        content = figure.to_image("png", **_FIGURE_SIZE)
+    except Exception:  # noqa: BLE001 - no browser, an older Kaleido, …: there are words
+        return None
+    return embedded(content, "png", "figure") if len(content) <= MOST_BYTES else None
+
+
+def _plotly_in_words(figure: Any) -> str:
     """Return the title and the traces of a figure of Plotly's as Markdown."""
     title = getattr(figure.layout.title, "text", None) or "Plotly figure"
     traces = [_trace(each) for each in figure.data[:_MOST_TRACES]]

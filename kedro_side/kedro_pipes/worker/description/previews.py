@@ -14,11 +14,7 @@ from itertools import islice
 from typing import Any
 
 from kedro_pipes.project.redaction import REDACTED, is_secret_key, public_json, redact_text
-from kedro_pipes.worker.description.pictures import (
-    MOST_BYTES,
-    is_plotly_figure,
-    plotly_in_words,
-)
+from kedro_pipes.worker.description.pictures import MOST_BYTES, is_plotly_figure, plotly_figure
 from kedro_pipes.worker.description.tables import head
 from kedro_pipes.worker.plain_data import plain
 
@@ -43,7 +39,7 @@ def preview_of_data(data: Any, suffix: str, *, is_document: bool) -> str | None:
     if top is not None:
         return table(*top, more_columns=len(data.columns) - len(top[0]))
     if is_plotly_figure(data):
-        return plotly_in_words(data)
+        return plotly_figure(data)
     if isinstance(data, str):
         return _of_text(data, suffix)
     return _of_document(data) if is_document and isinstance(data, Mapping | list) else None
