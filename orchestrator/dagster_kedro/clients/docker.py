@@ -42,22 +42,24 @@ from kedro_manifest.labels import (
 )
 from kedro_manifest.orchestration.docker import ContainerResources, Pull, Tls
 from kedro_manifest.processes import ProcessIdentity
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
 from dagster_kedro.clients.docker_engine import (
     CONTEXT_FOLDER,
-    ContainerStreams,
     Credentials,
     DockerEngine,
+    KeptEngine,
     Mount,
     bytes_of,
     gpu_requests,
     make_mount,
     make_ulimit,
 )
+from dagster_kedro.clients.docker_streams import ContainerStreams
 from dagster_kedro.clients.docker_worker import ContainerWorker
+from dagster_kedro.clients.shell_guardian import guarded
 from dagster_kedro.clients.variables import variables_named
 from dagster_kedro.errors import WorkerNotStartedError
 
@@ -170,6 +172,8 @@ class KedroDockerClient(KedroClient):
         description="Whatever else `docker.containers.create` takes, as in dagster-docker.",
     )
 
+    _kept: KeptEngine = PrivateAttr(default_factory=KeptEngine)
+
     def overridable(self) -> frozenset[str]:
         """Return what a container takes."""
         return frozenset({"python", "env", "image", "resources"})
@@ -178,20 +182,21 @@ class KedroDockerClient(KedroClient):
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
         """Start one container; on leaving it is removed, with the volumes that are its own."""
         tls = Tls(**self.tls.model_dump()) if self.tls else None
-        engine = DockerEngine(self.engine_url, tls)
-        try:
-            image = launch.overrides.image or self.image
-            engine.ensure_image(image, self.pull, self._credentials())
-            name = container_name(launch)
-            with self._messages(name) as file:
-                container = self._create(engine, image, name, launch, file)
-                try:
-                    with self._started(engine, container, launch, file) as worker:
-                        yield worker
-                finally:
-                    engine.remove(container)
-        finally:
-            engine.close()
+        engine = self._kept.get(self.engine_url, tls)
+        image = launch.overrides.image or self.image
+        engine.ensure_image(image, self.pull, self._credentials())
+        name = container_name(launch)
+        with self._messages(name) as file:
+            container = self._create(engine, image, name, launch, file)
+            try:
+                with self._started(engine, container, launch, file) as worker:
+                    yield worker
+            finally:
+                engine.remove(container)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Let go of the engine, which was kept from one container to the next."""
+        self._kept.close()
 
     @contextmanager
     def _started(
@@ -297,11 +302,10 @@ class KedroDockerClient(KedroClient):
             ) from error
 
     def _command(self, launch: WorkerLaunch) -> list[str]:
-        python = launch.overrides.python or self.python
-        if launch.command is None:
-            return [python, "-m", "kedro_pipes"]
-        # Only our worker has a guardian of its own.
-        return [python, "-m", "kedro_pipes.guardian", *launch.command]
+        if launch.command is not None:
+            # Only our worker has a guardian of its own.
+            return guarded(launch.command)
+        return [launch.overrides.python or self.python, "-m", "kedro_pipes"]
 
     def _variables(self, launch: WorkerLaunch) -> dict[str, str]:
         passed = variables_named(os.environ, self.pass_env)

@@ -7,24 +7,22 @@ workers, messages or groups.
 from __future__ import annotations
 
 import io
-import socket
 import tarfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 import docker.errors
 import docker.tls
 import docker.types
-import docker.utils.socket
 import msgspec
 import requests.exceptions
 from kedro_manifest.labels import ATTEMPT_LABEL, GROUP_LABEL, RUN_LABEL, STEP_LABEL
 from kedro_manifest.orchestration.docker import Pull, Tls
 
 import docker
+from dagster_kedro.clients.docker_streams import ContainerStreams
 from dagster_kedro.errors import WorkerNotStartedError
 
 CONTEXT_FOLDER = "/run/kedro-pipes"
@@ -53,8 +51,34 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
+class KeptEngine:
+    """One engine, reached when it is first wanted, and kept for whatever is started next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._engine: DockerEngine | None = None
+
+    def get(self, url: str | None, tls: Tls | None) -> DockerEngine:
+        """Return the engine; the arguments are those of `DockerEngine`, and always the same.
+
+        Raises:
+            WorkerNotStartedError: There is no engine, or it does not let us in.
+        """
+        with self._lock:
+            if self._engine is None:
+                self._engine = DockerEngine(url, tls)
+            return self._engine
+
+    def close(self) -> None:
+        """Let go of the connections; the engine is reached anew if it is wanted again."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+
 class DockerEngine:
-    """One engine.
+    """One engine, for any number of threads.
 
     Args:
         url: Such as `unix:///var/run/docker.sock`, `tcp://host:2376` or `ssh://user@host`; None for
@@ -176,7 +200,6 @@ class DockerEngine:
             raise WorkerNotStartedError(
                 f"Cannot read what a container writes: {_short(error)}. See the engine's log."
             ) from error
-        _wait_for_ever(connection)
         return ContainerStreams(connection)
 
     def start(self, container: str) -> None:
@@ -190,7 +213,8 @@ class DockerEngine:
         except (docker.errors.APIError, *_UNREACHABLE) as error:
             raise WorkerNotStartedError(
                 f"Cannot start the worker's container: {_short(error)}. See that the image has what "
-                "`python` names, and that its networks and what is mounted are there."
+                "`python` names, or a shell (`sh`) for any other program, and that its networks and "
+                "what is mounted are there."
             ) from error
 
     def inspect(self, container: str) -> ContainerState | None:
@@ -244,69 +268,6 @@ class DockerEngine:
         return True
 
 
-class ContainerStreams:
-    """A container's streams over one connection, whose end closes its standard input.
-
-    Args:
-        connection: What the engine has handed over.
-    """
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self.stdout, self.stderr = _Stream(), _Stream()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    @property
-    def ended(self) -> bool:
-        """Tell whether nothing more will come."""
-        return not self._thread.is_alive()
-
-    def say_all_is_well(self) -> None:
-        """Tell whoever reads the standard input that its end is meant to be."""
-        with suppress(OSError, ValueError):
-            getattr(self._connection, "_sock", self._connection).send(b".")
-
-    def close(self) -> None:
-        """End the connection."""
-        raw = getattr(self._connection, "_sock", self._connection)
-        with suppress(OSError, ValueError):
-            raw.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError, ValueError):
-            self._connection.close()
-
-    def _read(self) -> None:
-        try:
-            for number, data in docker.utils.socket.frames_iter(self._connection, tty=False):
-                stream = self.stderr if number == docker.utils.socket.STDERR else self.stdout
-                stream.put(data)
-        except (OSError, ValueError, docker.utils.socket.SocketError):
-            pass  # a connection that breaks is an end as well; what is missing is noticed
-        finally:
-            self.stdout.put(b"")
-            self.stderr.put(b"")
-
-
-class _Stream(io.RawIOBase):
-    """Bytes that another thread brings, to be read as from a pipe."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chunks: SimpleQueue[bytes] = SimpleQueue()
-
-    def put(self, data: bytes) -> None:
-        self._chunks.put(data)
-
-    def read(self, _size: int = -1) -> bytes:
-        """Return the next bytes, whatever their number; none at the end."""
-        return self._chunks.get()
-
-
-def as_file(stream: _Stream) -> IO[bytes]:
-    """Return a stream as what reads a process's output takes."""
-    return stream  # type: ignore[return-value]
-
-
 Mount = Any
 """What `create` takes as one of its `mounts`."""
 
@@ -357,13 +318,6 @@ def _connect(url: str | None, tls: Tls | None) -> docker.DockerClient:
     return docker.DockerClient(
         base_url=url, tls=config, timeout=_ANSWER_S, use_ssh_client=url.startswith("ssh://")
     )
-
-
-def _wait_for_ever(connection: Any) -> None:
-    """A node may be silent for hours: the answer's time limit is not for its output."""
-    for each in (connection, getattr(connection, "_sock", None)):
-        with suppress(AttributeError, OSError):
-            each.settimeout(None)  # type: ignore[union-attr]
 
 
 def _short(error: Exception) -> str:

@@ -12,11 +12,10 @@ from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.base import OutputLine, WorkerExit
 from dagster_kedro.clients.docker_engine import (
     ContainerState,
-    ContainerStreams,
     DockerEngine,
     EngineUnreachableError,
-    as_file,
 )
+from dagster_kedro.clients.docker_streams import ContainerStreams, as_file
 from dagster_kedro.clients.output import OutputPump
 
 PATIENCE_S = 15.0
