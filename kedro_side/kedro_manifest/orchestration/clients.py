@@ -78,8 +78,8 @@ class DockerClient(_Client, frozen=True, kw_only=True, tag="docker"):
     image: str
     """Image of the project, with `kedro-dagster-pipes[kedro]`."""
     engine_url: str | None = None
-    """`unix://…`, `tcp://host:2376` or `ssh://user@host`. Default: what the `docker` command of the
-    orchestrator would use."""
+    """`unix://…`, `tcp://host:2376` or `ssh://user@host`. Default: what `DOCKER_HOST` of
+    the orchestrator says, else the engine of its machine."""
     tls: Tls | None = None
     pull: Pull = "missing"
     """When the image is fetched."""

@@ -160,8 +160,8 @@ class KedroDockerClient(KedroClient):
     labels: dict[str, str] = Field(default_factory=dict)
     engine_url: str | None = Field(
         default=None,
-        description="`unix://…`, `tcp://host:2376` or `ssh://user@host`. Default: what the `docker` "
-        "command of this process would use.",
+        description="`unix://…`, `tcp://host:2376` or `ssh://user@host`. Default: what `DOCKER_HOST` "
+        "says, else the engine of this machine.",
     )
     tls: DockerTls | None = None
     shared_messages: SharedMessages | None = Field(

@@ -82,7 +82,7 @@ class DockerEngine:
 
     Args:
         url: Such as `unix:///var/run/docker.sock`, `tcp://host:2376` or `ssh://user@host`; None for
-            what the variables and contexts of the `docker` command say.
+            what `DOCKER_HOST` and its like say, else the socket of this machine.
         tls: Files for a `tcp` address with TLS.
 
     Raises:
@@ -95,8 +95,7 @@ class DockerEngine:
             self._docker = _connect(url, tls)
         except (docker.errors.DockerException, *_UNREACHABLE, OSError) as error:
             raise WorkerNotStartedError(
-                f"Cannot reach {where} for containers: {_short(error)}. See that Docker runs and "
-                "that this process may use it, or set `engine_url`."
+                f"Cannot reach {where} for containers: {_short(error)}. {_way_in(url, error)}"
             ) from error
         self._api = self._docker.api
 
@@ -308,15 +307,64 @@ def bytes_of(size: str | None) -> int | None:
 
 
 def _connect(url: str | None, tls: Tls | None) -> docker.DockerClient:
-    # An own `ssh` honours the user's keys and settings; the library's would need another package.
+    trust = None
     if url is None:
-        return docker.from_env(timeout=_ANSWER_S, use_ssh_client=True)
-    config: Any = False
-    if tls is not None:
-        pair = (tls.client_cert, tls.client_key) if tls.client_cert and tls.client_key else None
-        config = docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca_cert, verify=True)
+        said = docker.utils.kwargs_from_env()
+        url, config = said.get("base_url"), said.get("tls")
+        if config:
+            trust = _Trust(url, config.cert, config.ca_cert, verify=config.verify)
+    elif tls:
+        pair = (tls.client_cert, tls.client_key)
+        trust = _Trust(url, pair if any(pair) else None, tls.ca_cert, verify=True)
     return docker.DockerClient(
-        base_url=url, tls=config, timeout=_ANSWER_S, use_ssh_client=url.startswith("ssh://")
+        base_url=url,
+        tls=trust or False,
+        timeout=_ANSWER_S,
+        # It honours the user's keys and settings.
+        use_ssh_client=(url or "").startswith("ssh://"),
+    )
+
+
+class _Trust(docker.tls.TLSConfig):  # type: ignore[misc]
+    """TLS with an authority of its own, which is the one that counts."""
+
+    def __init__(
+        self,
+        url: str | None,
+        pair: tuple[str | None, str | None] | None,
+        ca_cert: str | None,
+        *,
+        verify: bool,
+    ) -> None:
+        super().__init__(client_cert=pair, ca_cert=ca_cert, verify=verify)
+        self._url = url or ""
+
+    def configure_client(self, client: Any) -> None:
+        """Keep `REQUESTS_CA_BUNDLE`, which an orchestrator may have for others, from replacing it."""
+        super().configure_client(client)
+        if self.ca_cert:
+            client.proxies = requests.utils.get_environ_proxies(self._url)
+            client.trust_env = False
+
+
+def _way_in(url: str | None, error: Exception) -> str:
+    """Return what to do about an engine that cannot be reached."""
+    said = str(error)
+    if url and url.startswith("ssh://"):
+        return (
+            f"See that `ssh {url.removeprefix('ssh://')} docker version` works from here without a "
+            "question, and that `kedro-dagster-pipes[docker-ssh]` is installed."
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            "The engine's certificate is not of the authority in `tls.ca_cert`, or not for this "
+            "host: set the file of the authority that has signed it, and a host that it names."
+        )
+    if "CERTIFICATE_REQUIRED" in said or "HANDSHAKE_FAILURE" in said or "UNKNOWN_CA" in said:
+        return "The engine wants to know who asks: set `tls.client_cert` and `tls.client_key`."
+    return (
+        "See that Docker runs and that this process may use it, or set `engine_url`, with `tls` "
+        "where it wants TLS."
     )
 
 

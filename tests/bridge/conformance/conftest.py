@@ -11,15 +11,20 @@ import pytest
 from dagster_kedro import KedroPipesResource, build_definitions
 
 
-def _clients():
-    name = "conformance_clients"
+def _module(stem):
+    name = f"conformance_{stem}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("clients.py"))
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{stem}.py"))
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
 
 
+def _clients():
+    return _module("clients")
+
+
+_module("engines")
 CLIENTS = _clients().CLIENTS
 LIVE_CLIENTS = [client for client in CLIENTS if hasattr(client, "client")]
 

@@ -1,13 +1,13 @@
 """What can go wrong with containers only: each with its reason, and nothing left behind."""
 
+import gc
 import json
-import socket
 import threading
 import time
-from contextlib import suppress
 
 import pytest
 from conformance_clients import DockerUnderTest, docker
+from conformance_engines import Relay
 
 pytestmark = pytest.mark.docker
 
@@ -109,6 +109,18 @@ def test_through_a_remote_address(bridge):
     assert finished.success, finished.errors
 
 
+def test_connections_are_kept(bridge):
+    """Containers of a run share a connection besides their streams, and it ends with the run."""
+    with Relay() as relay:
+        client = bridge.adapter.client(bridge.token, engine_url=f"tcp://localhost:{relay.port}")
+        finished = bridge.run("chain", behaviour="fine", client=client, max_concurrent=1)
+
+        assert finished.success, finished.errors
+        assert 3 + 1 == relay.taken
+        gc.collect()  # when the library closes what nobody holds any more
+        assert relay.is_idle()
+
+
 def test_read_only(bridge):
     """With a read-only root file system a worker runs; where its data is read-only, its node fails."""
     bridge.project_dir  # noqa: B018 - made before it is mounted
@@ -179,44 +191,3 @@ def wait_for(bridge, name):
     while not (bridge.project_dir / "data" / name).exists():
         assert time.monotonic() < deadline, f"no {name}"
         time.sleep(0.05)
-
-
-class Relay:
-    """Carries connections on a local port to the engine's socket, until it is closed."""
-
-    def __init__(self) -> None:
-        self._server = socket.create_server(("localhost", 0))
-        self.port = self._server.getsockname()[1]
-        self._open = [self._server]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        """Cut every connection, and take no more."""
-        for each in self._open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self._server.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect("/var/run/docker.sock")
-            self._open += [near, far]
-            for ends in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=ends, daemon=True).start()
-
-    def _carry(self, source, target):
-        with suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)

@@ -1,0 +1,174 @@
+"""Engines that are reached through the network: with TLS, through SSH; and what is wrong with them."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from conformance_clients import DockerUnderTest, command_of, docker
+from conformance_engines import (
+    make_authority,
+    make_certificate,
+    missing_ssh,
+    ssh_server,
+    tls_front,
+)
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def bridge(make_bridge):
+    """A bridge through containers; whatever it started is gone after, exited containers too."""
+    made = make_bridge(DockerUnderTest("docker-stdout", "stdout"))
+    yield made
+    assert made.leftovers() == []
+    label = f"label=CONFORMANCE_TOKEN={made.token}"
+    assert docker("ps", "--all", "--quiet", "--filter", label) == ""
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """Two authorities, and what the first one has signed."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("authority", "stranger"):
+        make_authority(folder, name)
+    for name in ("engine", "orchestrator"):
+        make_certificate(folder, name, "authority")
+    make_certificate(folder, "intruder", "stranger")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def front(certificates):
+    """The address of the engine behind TLS, which asks who comes."""
+    with tls_front(certificates, "engine", "authority") as port:
+        yield f"tcp://localhost:{port}"
+
+
+@pytest.fixture
+def ssh(tmp_path, monkeypatch):
+    """The address of the engine behind SSH, where `ssh` goes without a question."""
+    if reason := missing_ssh():
+        pytest.skip(reason)
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    with ssh_server(folder) as place:
+        monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
+        yield f"ssh://{place}"
+
+
+def files(folder, authority, name=None):
+    """Return the setting `tls`, with the files of some names."""
+    said = {"ca_cert": str(folder / f"{authority}.pem")}
+    if name:
+        said |= {"client_cert": f"{folder}/{name}.pem", "client_key": f"{folder}/{name}.key"}
+    return said
+
+
+def run(bridge, behaviour="fine", **options):
+    return bridge.run(behaviour=behaviour, client=bridge.adapter.client(bridge.token, **options))
+
+
+def test_tls(bridge, front, certificates, monkeypatch):
+    """With both certificates all is as at home; the authority for others does not get in the way."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "stranger.pem"))
+    tls = files(certificates, "authority", "orchestrator")
+    finished = run(bridge, engine_url=front, tls=tls)
+
+    assert finished.success, finished.errors
+    assert {"outcome"} == set(finished.materialized)
+
+
+@pytest.mark.parametrize("behaviour", ["big_messages", "many_messages"])
+def test_tls_with_much_to_say(bridge, front, certificates, behaviour):
+    """Nothing of what a program says stays behind in what TLS has read ahead."""
+    tls = files(certificates, "authority", "orchestrator")
+    client = bridge.adapter.client(bridge.token, engine_url=front, tls=tls)
+    finished = bridge.run_program("plain.py", behaviour, client=client)
+
+    assert finished.success, finished.errors
+
+
+def test_tls_by_the_variables_of_docker(bridge, front, certificates, tmp_path, monkeypatch):
+    """Where nothing is set, the variables of the `docker` command say where the engine is."""
+    for ours, theirs in {"authority.pem": "ca.pem", "orchestrator.pem": "cert.pem"}.items():
+        (tmp_path / theirs).symlink_to(certificates / ours)
+    (tmp_path / "key.pem").symlink_to(certificates / "orchestrator.key")
+    monkeypatch.setenv("DOCKER_HOST", front)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "stranger.pem"))
+    client = bridge.adapter.client(bridge.token)
+    bridge.project_dir  # noqa: B018 - the image is built with the engine of this machine
+    finished = bridge.run(behaviour="fine", client=client)
+    for name in ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+        monkeypatch.delenv(name)
+
+    assert finished.success, finished.errors
+
+
+@pytest.mark.parametrize(
+    ("authority", "name", "reason"),
+    [
+        ("stranger", "orchestrator", "is not of the authority in `tls.ca_cert`"),
+        ("authority", None, "set `tls.client_cert` and `tls.client_key`"),
+        ("authority", "intruder", "set `tls.client_cert` and `tls.client_key`"),
+        (None, None, "with `tls` where it wants TLS"),
+    ],
+)
+def test_not_let_in(bridge, front, certificates, authority, name, reason):
+    """A certificate that is missing or wrong, on either side, is told with the way out."""
+    tls = files(certificates, authority, name) if authority else None
+    finished = run(bridge, engine_url=front, tls=tls)
+
+    assert not finished.success
+    assert f"Cannot reach '{front}' for containers" in finished.error
+    assert reason in finished.error
+
+
+def test_half_of_a_certificate(bridge, front, certificates):
+    """A certificate without its key is refused, not left out."""
+    tls = {**files(certificates, "authority"), "client_cert": f"{certificates}/orchestrator.pem"}
+    finished = run(bridge, engine_url=front, tls=tls)
+
+    assert not finished.success
+    assert "certificate and key files must be provided" in finished.error
+
+
+def test_ssh(bridge, ssh):
+    """Through SSH all is as at home, and no `ssh` is left."""
+    finished = run(bridge, engine_url=ssh)
+
+    assert finished.success, finished.errors
+    assert {"outcome"} == set(finished.materialized)
+    assert no_ssh_left(ssh)
+
+
+def test_ssh_with_much_to_say(bridge, ssh):
+    """Large messages come through SSH whole."""
+    client = bridge.adapter.client(bridge.token, engine_url=ssh)
+    finished = bridge.run_program("plain.py", "big_messages", client=client)
+
+    assert finished.success, finished.errors
+
+
+def test_ssh_does_not_know_us(bridge, ssh, tmp_path):
+    """Where `ssh` would have to ask, the error says how to try."""
+    (tmp_path / "ssh/client.pub").write_text((tmp_path / "ssh/stranger.pub").read_text())
+    finished = run(bridge, engine_url=ssh)
+
+    assert not finished.success
+    assert f"Cannot reach '{ssh}' for containers" in finished.error
+    assert "docker version` works from here without a question" in finished.error
+
+
+def no_ssh_left(address, within_s=5.0):
+    port = address.rpartition(":")[2]
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        numbers = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+        if not [number for number in numbers if f"-p {port} " in command_of(number)]:
+            return True
+        time.sleep(0.1)
+    return False
