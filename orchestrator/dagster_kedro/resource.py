@@ -63,12 +63,6 @@ class KedroPipesResource(dg.ConfigurableResource[Any]):
         "dagster.yml says, else INFO.",
     )
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Have nothing to take down, but be asked to.
-
-        Of a resource that is not, Dagster takes down the nested ones, our client, before it is used.
-        """
-
     def run_program(
         self,
         context: dg.AssetExecutionContext,

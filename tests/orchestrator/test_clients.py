@@ -264,24 +264,6 @@ def test_a_client_that_launches_in_its_own_way(define):
     assert not result.success
 
 
-class Taken(ScriptedClient):
-    """A client that has something to take down, and cannot be used after that."""
-
-    def teardown_after_execution(self, context):  # noqa: ARG002
-        self.playlist.scripts.clear()
-
-
-def test_a_client_is_taken_down_last(project, node, playing):
-    """A client that holds something has it until the resource that it belongs to is done with."""
-    made = playing(node("make", [], ["made"]))
-    resource = KedroPipesResource(client=Taken(playlist=made.playlist))
-    shop = project(node("make", [], ["made"]))
-    job = build_definitions(shop, resource=resource).resolve_implicit_global_asset_job_def()
-
-    assert job.execute_in_process().success
-    assert {} == made.playlist.scripts
-
-
 def test_the_resource_runs_the_rest(run):
     """Without a `default` the resource's own client runs what no other one does."""
     launches = run(names=["big"], clients={"big": custom("big", **{"for": {"nodes": ["fit"]}})})

@@ -210,11 +210,7 @@ class DockerEngine:
         try:
             self._api.start(container)
         except (docker.errors.APIError, *_UNREACHABLE) as error:
-            raise WorkerNotStartedError(
-                f"Cannot start the worker's container: {_short(error)}. See that the image has what "
-                "`python` names, or a shell (`sh`) for any other program, and that its networks and "
-                "what is mounted are there."
-            ) from error
+            raise not_started(_short(error)) from error
 
     def inspect(self, container: str) -> ContainerState | None:
         """Return the state of a container; None if it is not there any more.
@@ -366,6 +362,20 @@ def _way_in(url: str | None, error: Exception) -> str:
         "See that Docker runs and that this process may use it, or set `engine_url`, with `tls` "
         "where it wants TLS."
     )
+
+
+def not_started(said: str) -> WorkerNotStartedError:
+    """Return the error of a container that cannot run, in the words of who has tried."""
+    cure = (
+        "See that the image has what `python` names, or a shell (`sh`) for any other program, and "
+        "that its networks and what is mounted are there."
+    )
+    if "could not select device driver" in said:
+        cure = (
+            "Give the engine's machine a GPU and the NVIDIA Container Toolkit, or take `gpus` out "
+            "of `resources`."
+        )
+    return WorkerNotStartedError(f"Cannot start the worker's container: {said}. {cure}")
 
 
 def _short(error: Exception) -> str:

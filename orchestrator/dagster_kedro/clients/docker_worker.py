@@ -5,6 +5,7 @@ Knows an engine and the worker's streams; not how the container was described.
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
@@ -14,9 +15,12 @@ from dagster_kedro.clients.docker_engine import (
     ContainerState,
     DockerEngine,
     EngineUnreachableError,
+    not_started,
 )
 from dagster_kedro.clients.docker_streams import ContainerStreams, as_file
 from dagster_kedro.clients.output import OutputPump
+from dagster_kedro.clients.shell_guardian import NO_SUCH_PROGRAM
+from dagster_kedro.errors import WorkerNotStartedError
 
 PATIENCE_S = 15.0
 """How long an engine may be silent, as when it starts anew, before its worker counts as lost."""
@@ -28,6 +32,9 @@ _POLL_S = 0.05
 _REMOVAL_S = 0.3
 _SIGNAL_CODES = range(129, 128 + 65)
 """Exit codes by which an init process, like a shell, says that a signal ended its child."""
+_NOT_STARTED_CODES = (126, 127)
+_NOT_STARTED_BY_INIT = re.compile(r"\[FATAL tini \(\d+\)\] (exec .* failed: .*)")
+"""What the engine's init process says, and the same one in an image."""
 
 
 class ContainerWorker:
@@ -73,13 +80,18 @@ class ContainerWorker:
         return f"container {self._container[:12]}"
 
     def poll(self) -> WorkerExit | None:
-        """Return how it ended; its streams end with it, so they tell when to look."""
+        """Return how it ended; its streams end with it, so they tell when to look.
+
+        Raises:
+            WorkerNotStartedError: The image lacks what was to be started in it.
+        """
         now = time.monotonic()
         if self._exit is None and (
             self._stopped or self._streams.ended or now > self._looked_at + _LOOK_EVERY_S
         ):
             self._looked_at = now
             self._exit = self._look(now)
+            self._refuse_missing()
         return self._exit
 
     def read_lines(self) -> list[bytes]:
@@ -124,6 +136,16 @@ class ContainerWorker:
         deadline = time.monotonic() + timeout_s
         while self.poll() is None and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+
+    def _refuse_missing(self) -> None:
+        """Tell a program that has never begun from one that failed: the container began for both."""
+        if self._exit is None or self._exit.code not in _NOT_STARTED_CODES:
+            return
+        last = (self.last_output() or [""])[-1]
+        if last.endswith(NO_SUCH_PROGRAM):
+            raise WorkerNotStartedError(last)
+        if found := _NOT_STARTED_BY_INIT.fullmatch(last):
+            raise not_started(found[1])
 
     def _look(self, now: float) -> WorkerExit | None:
         try:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from kedro_manifest.invocation import CONTROL_VARIABLE, GRACE_VARIABLE
 
+NO_SUCH_PROGRAM = "there is no such program in the image, or it cannot be run."
+"""The end of the last line of a program that was never started."""
+
 # The guardian is forked, twice so that the program has no child that its own `wait` could find, and
 # the shell becomes the program, whose signals and exit code are then its own. Both are in one
 # process group, which is 0 for `kill`: the guardian itself is deaf to all but the last signal. A
 # line on the control channel says that all is well, its end without one that nobody waits any more.
-# For the program dash, bash and busybox each have words of their own when they cannot start it.
+# The last trap speaks if the shell is still there, so has not become the program.
 _SCRIPT = f"""\
 grace=${{{GRACE_VARIABLE}:-5}}
 unset {CONTROL_VARIABLE} {GRACE_VARIABLE}
@@ -31,7 +34,7 @@ exec 3<&0 </dev/null
         fi
     }} &
 )
-trap 'echo "Cannot start '"'$1'"': see that the image has it." >&2' EXIT
+trap 'echo "Cannot start '"'$1'"': {NO_SUCH_PROGRAM}" >&2' EXIT
 exec "$@" 3<&-
 """
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import shutil
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -34,7 +32,7 @@ class Relay:
         self._carrying: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def __enter__(self) -> Relay:
+    def __enter__(self):  # noqa: ANN204 - `Self` is newer than the oldest Python
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,6 +93,12 @@ def _openssl(folder: Path, name: str, *options: str) -> None:
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
+def missing_tls() -> str | None:
+    """Return why the engine cannot be put behind TLS here, and how it could."""
+    missing = [name for name in ("openssl", "socat") if not shutil.which(name)]
+    return f"no {' and no '.join(missing)}: install the packages of that name" if missing else None
+
+
 @contextmanager
 def tls_front(folder: Path, name: str, clients: str) -> Iterator[int]:
     """Listen with TLS before the engine, and yield the port.
@@ -104,36 +108,19 @@ def tls_front(folder: Path, name: str, clients: str) -> Iterator[int]:
         name: Of the engine's certificate.
         clients: Authority of those who are let in.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
-    context.load_verify_locations(folder / f"{clients}.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    serving = asyncio.start_server(_to_engine, "localhost", 0, ssl=context)
-    server = asyncio.run_coroutine_threadsafe(serving, loop).result(10)
+    port = _free_port()
+    files = f"cert={name}.pem,key={name}.key,cafile={clients}.pem,verify=1"
+    listening = f"OPENSSL-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,{files}"
+    with (folder / "socat.log").open("w") as log:
+        server = subprocess.Popen(
+            ["socat", listening, f"UNIX-CONNECT:{ENGINE_SOCKET}"], cwd=folder, stderr=log
+        )
     try:
-        yield server.sockets[0].getsockname()[1]
+        _wait_for_port(port)
+        yield port
     finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-
-
-async def _to_engine(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-    far, forth = await asyncio.open_unix_connection(ENGINE_SOCKET)
-
-    async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await source.read(65536):
-                target.write(data)
-                await target.drain()
-        with suppress(OSError, NotImplementedError):
-            target.write_eof() if target.can_write_eof() else target.close()
-
-    await asyncio.gather(carry(near, forth), carry(far, back))
-    forth.close()
+        server.terminate()
+        server.wait(10)
 
 
 def missing_ssh() -> str | None:
@@ -152,8 +139,7 @@ def ssh_server(folder: Path) -> Iterator[str]:
     for name in ("host", "client", "stranger"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", name]
         subprocess.run(key, cwd=folder, check=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _free_port()
     host_key = (folder / "host.pub").read_text()
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}")
     (folder / "sshd_config").write_text(
@@ -180,14 +166,16 @@ def ssh_server(folder: Path) -> Iterator[str]:
         server.wait(10)
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def _wait_for_port(port: int) -> None:
     deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+    while time.monotonic() < deadline:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"Nobody listens on port {port}.")

@@ -2,8 +2,11 @@
 
 import gc
 import json
+import tarfile
 import threading
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from conformance_clients import DockerUnderTest, docker
@@ -184,6 +187,120 @@ def test_what_a_container_gets(bridge):
     assert "COLOUR=blue" in config["Env"]
     assert "only" == config["Labels"]["kedro-pipes/group"]
     assert config["Labels"]["dagster/run_id"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "volume"])
+def test_messages_on_a_shared_volume(bridge, tmp_path, kind):
+    """Messages in a file that both sides see: they arrive, and neither file nor frames are left."""
+    with shared_place(bridge, tmp_path, kind) as (source, here):
+        shared = {"source": source, "here": here}
+        seen = []
+
+        def look():
+            wait_for(bridge, "hanging")
+            (file,) = Path(here).glob("*/messages.jsonl")
+            seen.append(file.read_text())
+            label = f"label=CONFORMANCE_TOKEN={bridge.token}"
+            docker("kill", docker("ps", "--quiet", "--filter", label))
+
+        bridge.project_dir  # noqa: B018 - the thread makes no copy
+        thread = threading.Thread(target=look)
+        thread.start()
+        killed = run(bridge, "hang", shared_messages=shared)
+        thread.join()
+        finished = run(bridge, shared_messages=shared)
+        client = bridge.adapter.client(bridge.token, shared_messages=shared)
+        program = bridge.run_program("plain.py", "many_messages", client=client)
+        left = list(Path(here).iterdir())
+
+    assert '"method":"opened"' in seen[0].replace(" ", "")
+    assert "was killed by signal 9 (SIGKILL)" in killed.error
+    assert finished.success, finished.errors
+    assert program.success, program.errors
+    assert [] == left
+
+
+def test_no_folder_for_messages(bridge):
+    """A shared folder that is not there on this side is told, with the key to mend."""
+    finished = run(bridge, shared_messages={"source": "/tmp", "here": "/proc/nowhere"})
+
+    assert "Cannot make a message file in '/proc/nowhere/" in finished.error
+    assert "Check `here` of `shared_messages`" in finished.error
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked_for"),
+    [("all", (-1, [])), (2, (2, [])), (["GPU-1", "GPU-2"], (0, ["GPU-1", "GPU-2"]))],
+    ids=str,
+)
+def test_gpus(bridge, gpus, asked_for):
+    """The engine is asked for GPUs; one without any refuses, and the error says what is missing."""
+    seen = []
+
+    def look(data):
+        if data.startswith(b"POST") and b"/start" in data.split(b"\r\n")[0]:
+            label = f"label=CONFORMANCE_TOKEN={bridge.token}"
+            made = docker("ps", "--all", "--quiet", "--filter", label)
+            seen.extend(json.loads(docker("inspect", made)))
+
+    with Relay(look) as relay:
+        url = f"tcp://localhost:{relay.port}"
+        finished = run(bridge, resources={"gpus": gpus}, engine_url=url)
+    (request,) = seen[0]["HostConfig"]["DeviceRequests"]
+
+    assert asked_for == (request["Count"], request["DeviceIDs"] or [])
+    assert [["gpu"]] == request["Capabilities"]
+    assert "could not select device driver" in finished.error
+    assert "NVIDIA Container Toolkit, or take `gpus` out of `resources`" in finished.error
+
+
+def test_a_program_wants_a_shell(bridge):
+    """An image without a shell cannot hold a program to its end, and the error names it."""
+    empty = "kedro-dagster-pipes-empty:test"
+    with tarfile.open(bridge.folder / "empty.tar", "w"):
+        docker("import", str(bridge.folder / "empty.tar"), empty)
+    client = bridge.adapter.client(bridge.token, image=empty)
+    finished = bridge.run_program("plain.py", "success", client=client)
+    docker("rmi", empty)
+
+    assert "WorkerNotStartedError" in finished.error
+    assert "exec sh failed: No such file or directory" in finished.error
+    assert "or a shell (`sh`) for any other program" in finished.error
+
+
+@pytest.mark.parametrize("init", [True, False])
+@pytest.mark.parametrize(
+    "missing", [{"python": "no-such"}, {"container_kwargs": {"entrypoint": ["no-such"]}}], ids=str
+)
+def test_what_is_to_be_started_is_missing(bridge, missing, init):
+    """An interpreter or entrypoint that the image lacks was never started, whoever notices it."""
+    finished = run(bridge, init=init, **missing)
+
+    assert "WorkerNotStartedError: Cannot start the worker's container: " in finished.error
+    assert "no-such" in finished.error
+    assert "See that the image has what `python` names" in finished.error
+
+
+def test_a_program_that_is_missing(bridge):
+    """So was a program, which the shell in its container looks for."""
+    finished = bridge.run_command(["no-such-program"])
+
+    assert "WorkerNotStartedError: Cannot start 'no-such-program'" in finished.error
+
+
+@contextmanager
+def shared_place(bridge, tmp_path, kind):
+    """Yield what a container mounts, and where this process sees the same."""
+    if kind == "folder":
+        folder = tmp_path / "messages"
+        folder.mkdir()
+        yield str(folder), str(folder)
+        return
+    name = docker("volume", "create", f"messages-{bridge.token}")
+    try:
+        yield name, docker("volume", "inspect", "--format", "{{.Mountpoint}}", name)
+    finally:
+        docker("volume", "rm", name)
 
 
 def wait_for(bridge, name):
