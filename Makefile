@@ -36,7 +36,7 @@ environments: .venv/kedro/.ready .venv/dagster/.ready ## Make both virtual envir
 	@echo "Making .venv/dagster: Dagster, its web server and dg, no Kedro (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
 	@test -x $(DAGSTER)/python || $(PYTHON) -m venv .venv/dagster
-	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,docker-ssh,k8s,celery,dev]' dagster-aws dagster-webserver dagster-dg-cli
+	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,docker,k8s,celery,dev]' dagster-aws dagster-webserver dagster-dg-cli
 	@touch $@
 
 demo: environments ## Materialize the example, every group of nodes in a process of its own

@@ -22,11 +22,14 @@ from kedro_manifest.labels import ATTEMPT_LABEL, GROUP_LABEL, RUN_LABEL, STEP_LA
 from kedro_manifest.orchestration.docker import Pull, Tls
 
 import docker
+from dagster_kedro.clients.docker_cures import not_started, way_in
 from dagster_kedro.clients.docker_streams import ContainerStreams
+from dagster_kedro.clients.ssh_tunnel import SshTunnel
 from dagster_kedro.errors import WorkerNotStartedError
 
 CONTEXT_FOLDER = "/run/kedro-pipes"
 _ANSWER_S = 30
+_SOCKET = "/var/run/docker.sock"
 _SAME_ATTEMPT = (RUN_LABEL, STEP_LABEL, GROUP_LABEL, ATTEMPT_LABEL)
 """Labels that agree where one attempt is begun again, by another process after the first was killed."""
 _UNREACHABLE = (requests.exceptions.ConnectionError, requests.exceptions.ReadTimeout)
@@ -65,6 +68,9 @@ class KeptEngine:
             WorkerNotStartedError: There is no engine, or it does not let us in.
         """
         with self._lock:
+            if self._engine is not None and self._engine.is_cut_off:
+                self._engine.close()
+                self._engine = None
             if self._engine is None:
                 self._engine = DockerEngine(url, tls)
             return self._engine
@@ -91,17 +97,39 @@ class DockerEngine:
 
     def __init__(self, url: str | None = None, tls: Tls | None = None) -> None:
         where = f"'{url}'" if url else "the engine of this machine"
+        trust = None
         try:
-            self._docker = _connect(url, tls)
-        except (docker.errors.DockerException, *_UNREACHABLE, OSError) as error:
+            address, trust = _address(url, tls)
+            # The library's own way starts an `ssh` and a `docker` for each request.
+            is_ssh = address is not None and address.startswith("ssh://")
+            self._tunnel = SshTunnel(str(address), _SOCKET) if is_ssh else None
+            try:
+                self._docker = docker.DockerClient(
+                    base_url=f"unix://{self._tunnel.socket}" if self._tunnel else address,
+                    tls=trust or False,
+                    timeout=_ANSWER_S,
+                )
+            except BaseException:
+                if self._tunnel is not None:
+                    self._tunnel.close()
+                raise
+        except (docker.errors.DockerException, *_UNREACHABLE, OSError, ValueError) as error:
+            cure = way_in(url, str(error), with_tls=trust is not None)
             raise WorkerNotStartedError(
-                f"Cannot reach {where} for containers: {_short(error)}. {_way_in(url, error)}"
+                f"Cannot reach {where} for containers: {_short(error)}. {cure}"
             ) from error
         self._api = self._docker.api
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether the way to it has ended, so that another one is needed."""
+        return self._tunnel is not None and not self._tunnel.is_open
 
     def close(self) -> None:
         """Let go of the connections."""
         self._docker.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     def ensure_image(self, image: str, policy: Pull, credentials: Credentials | None) -> None:
         """See that an image is there, pulling it if the policy says so.
@@ -302,23 +330,18 @@ def bytes_of(size: str | None) -> int | None:
     return None if size is None else int(docker.utils.parse_bytes(size))
 
 
-def _connect(url: str | None, tls: Tls | None) -> docker.DockerClient:
-    trust = None
+def _address(url: str | None, tls: Tls | None) -> tuple[str | None, _Trust | None]:
+    """Return where an engine is and whom to trust, from the variables of `docker` if nothing is said."""
     if url is None:
         said = docker.utils.kwargs_from_env()
         url, config = said.get("base_url"), said.get("tls")
-        if config:
-            trust = _Trust(url, config.cert, config.ca_cert, verify=config.verify)
-    elif tls:
-        pair = (tls.client_cert, tls.client_key)
-        trust = _Trust(url, pair if any(pair) else None, tls.ca_cert, verify=True)
-    return docker.DockerClient(
-        base_url=url,
-        tls=trust or False,
-        timeout=_ANSWER_S,
-        # It honours the user's keys and settings.
-        use_ssh_client=(url or "").startswith("ssh://"),
-    )
+        if not config:
+            return url, None
+        return url, _Trust(url, config.cert, config.ca_cert, verify=config.verify)
+    if tls is None:
+        return url, None
+    pair = (tls.client_cert, tls.client_key)
+    return url, _Trust(url, pair if any(pair) else None, tls.ca_cert, verify=True)
 
 
 class _Trust(docker.tls.TLSConfig):  # type: ignore[misc]
@@ -341,41 +364,6 @@ class _Trust(docker.tls.TLSConfig):  # type: ignore[misc]
         if self.ca_cert:
             client.proxies = requests.utils.get_environ_proxies(self._url)
             client.trust_env = False
-
-
-def _way_in(url: str | None, error: Exception) -> str:
-    """Return what to do about an engine that cannot be reached."""
-    said = str(error)
-    if url and url.startswith("ssh://"):
-        return (
-            f"See that `ssh {url.removeprefix('ssh://')} docker version` works from here without a "
-            "question, and that `kedro-dagster-pipes[docker-ssh]` is installed."
-        )
-    if "CERTIFICATE_VERIFY_FAILED" in said:
-        return (
-            "The engine's certificate is not of the authority in `tls.ca_cert`, or not for this "
-            "host: set the file of the authority that has signed it, and a host that it names."
-        )
-    if "CERTIFICATE_REQUIRED" in said or "HANDSHAKE_FAILURE" in said or "UNKNOWN_CA" in said:
-        return "The engine wants to know who asks: set `tls.client_cert` and `tls.client_key`."
-    return (
-        "See that Docker runs and that this process may use it, or set `engine_url`, with `tls` "
-        "where it wants TLS."
-    )
-
-
-def not_started(said: str) -> WorkerNotStartedError:
-    """Return the error of a container that cannot run, in the words of who has tried."""
-    cure = (
-        "See that the image has what `python` names, or a shell (`sh`) for any other program, and "
-        "that its networks and what is mounted are there."
-    )
-    if "could not select device driver" in said:
-        cure = (
-            "Give the engine's machine a GPU and the NVIDIA Container Toolkit, or take `gpus` out "
-            "of `resources`."
-        )
-    return WorkerNotStartedError(f"Cannot start the worker's container: {said}. {cure}")
 
 
 def _short(error: Exception) -> str:

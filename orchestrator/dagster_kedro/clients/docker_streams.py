@@ -21,8 +21,7 @@ class ContainerStreams:
     """A container's streams over one connection, whose end closes its standard input.
 
     Args:
-        connection: What the engine has handed over: a socket, one wrapped for reading, or the
-            library's stand-in for one, which is an `ssh` process.
+        connection: What the engine has handed over: a socket, or one wrapped for reading.
     """
 
     def __init__(self, connection: Any) -> None:

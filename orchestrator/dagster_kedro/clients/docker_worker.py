@@ -11,11 +11,11 @@ import time
 
 from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.base import OutputLine, WorkerExit
+from dagster_kedro.clients.docker_cures import not_started
 from dagster_kedro.clients.docker_engine import (
     ContainerState,
     DockerEngine,
     EngineUnreachableError,
-    not_started,
 )
 from dagster_kedro.clients.docker_streams import ContainerStreams, as_file
 from dagster_kedro.clients.output import OutputPump

@@ -32,7 +32,7 @@ class Relay:
         self._carrying: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def __enter__(self):  # noqa: ANN204 - `Self` is newer than the oldest Python
+    def __enter__(self):
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,11 +140,12 @@ def ssh_server(folder: Path) -> Iterator[str]:
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", name]
         subprocess.run(key, cwd=folder, check=True)
     port = _free_port()
+    shutil.copy(folder / "client.pub", folder / "authorized_keys")
     host_key = (folder / "host.pub").read_text()
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}")
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nStrictModes no\nUsePAM no\n"
-        f"AuthorizedKeysFile {folder}/client.pub\nPasswordAuthentication no\nPidFile none\n"
+        f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nPidFile none\n"
     )
     (folder / "ssh_config").write_text(
         f"UserKnownHostsFile {folder}/known_hosts\nStrictHostKeyChecking yes\nBatchMode yes\n"

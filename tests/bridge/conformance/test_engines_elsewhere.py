@@ -1,6 +1,8 @@
 """Engines that are reached through the network: with TLS, through SSH; and what is wrong with them."""
 
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -159,20 +161,82 @@ def test_ssh_with_much_to_say(bridge, ssh):
 
 def test_ssh_does_not_know_us(bridge, ssh, tmp_path):
     """Where `ssh` would have to ask, the error says how to try."""
-    (tmp_path / "ssh/client.pub").write_text((tmp_path / "ssh/stranger.pub").read_text())
+    (tmp_path / "ssh/authorized_keys").write_text((tmp_path / "ssh/stranger.pub").read_text())
     finished = run(bridge, engine_url=ssh)
 
     assert not finished.success
     assert f"Cannot reach '{ssh}' for containers" in finished.error
-    assert "docker version` works from here without a question" in finished.error
+    assert "Permission denied (publickey" in finished.error
+    assert "See that `ssh` goes there from here without a question" in finished.error
+
+
+def test_ssh_to_a_socket_elsewhere(bridge, ssh):
+    """The address may say where the engine's socket is; where there is none, so does the error."""
+    finished = run(bridge, engine_url=f"{ssh}/run/no-such.sock")
+    assert "add its path to the address" in finished.error
+
+    finished = run(bridge, engine_url=f"{ssh}/run/docker.sock")
+    assert finished.success, finished.errors
+
+
+def test_ssh_is_cut(bridge, ssh):
+    """A connection that is cut loses the worker and is told."""
+
+    def cut():
+        deadline = time.monotonic() + 60
+        while not (bridge.project_dir / "data/hanging").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for number in ssh_processes(ssh):
+            os.kill(number, signal.SIGKILL)
+
+    bridge.project_dir  # noqa: B018 - the thread makes no copy
+    thread = threading.Thread(target=cut)
+    thread.start()
+    lost = run(bridge, "hang", engine_url=ssh)
+    thread.join()
+
+    label = f"label=CONFORMANCE_TOKEN={bridge.token}"
+    left = docker("ps", "--all", "--format", "{{.Status}}", "--filter", label)
+    docker("rm", docker("ps", "--all", "--quiet", "--filter", label))
+    assert "WorkerLostError" in lost.error
+    assert left.startswith("Exited")  # its guardian has missed us
+
+
+def test_orchestrator_killed_with_ssh(bridge, ssh):
+    """Neither container nor `ssh` outlives an orchestrator that is killed."""
+    client = bridge.adapter.client(bridge.token, engine_url=ssh)
+    orchestrator = os.fork()
+    if orchestrator == 0:  # a step's process, as far as the client can tell
+        try:
+            bridge.run_program("plain.py", "hang", client=client)
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + 60
+    while not (bridge.folder / "hanging").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(orchestrator, signal.SIGKILL)
+    os.waitpid(orchestrator, 0)
+
+    assert bridge.leftovers() == []
+    assert no_ssh_left(ssh)
+    docker(
+        "rm",
+        docker("ps", "--all", "--quiet", "--filter", f"label=CONFORMANCE_TOKEN={bridge.token}"),
+    )
+
+
+def ssh_processes(address):
+    port = address.rpartition(":")[2]
+    numbers = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return [number for number in numbers if f"-p {port} " in command_of(number)]
 
 
 def no_ssh_left(address, within_s=5.0):
-    port = address.rpartition(":")[2]
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        numbers = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
-        if not [number for number in numbers if f"-p {port} " in command_of(number)]:
+        if not ssh_processes(address):
             return True
         time.sleep(0.1)
     return False
