@@ -96,6 +96,24 @@ def test_tls_with_much_to_say(bridge, front, certificates, behaviour):
     assert finished.success, finished.errors
 
 
+@pytest.mark.parametrize("way", ["tls", "ssh"])
+def test_what_is_said_arrives_at_once(bridge, request, certificates, way):
+    """What a program reports arrives when it does so, not with what it reports next."""
+    options = {"engine_url": request.getfixturevalue("front" if way == "tls" else "ssh")}
+    if way == "tls":
+        options["tls"] = files(certificates, "authority", "orchestrator")
+    client = bridge.adapter.client(bridge.token, **options)
+    finished = bridge.run_program("plain.py", "stream", assets=["first", "outcome"], client=client)
+    arrived = {
+        entry.dagster_event.asset_key.path[-1]: entry.timestamp
+        for entry in finished.entries
+        if entry.dagster_event and entry.dagster_event.is_step_materialization
+    }
+
+    assert finished.success, finished.errors
+    assert arrived["outcome"] - arrived["first"] > 1  # two seconds lie between them
+
+
 def test_tls_by_the_variables_of_docker(bridge, front, certificates, tmp_path, monkeypatch):
     """Where nothing is set, the variables of the `docker` command say where the engine is."""
     for ours, theirs in {"authority.pem": "ca.pem", "orchestrator.pem": "cert.pem"}.items():
