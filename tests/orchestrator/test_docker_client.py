@@ -1,11 +1,16 @@
 """The Docker client as `dagster.yml` and a run describe it; tests/bridge runs real containers."""
 
+import msgspec
 import pytest
+from dagster_kedro.clients import docker as ours
 from dagster_kedro.clients.base import WorkerLaunch
 from dagster_kedro.clients.directory import make_client
 from dagster_kedro.clients.docker import KedroDockerClient, container_name
 from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.orchestration import clients
+from kedro_manifest.orchestration import docker as settings
 from kedro_manifest.orchestration.root import read_orchestration
+from pydantic_core import PydanticUndefined
 
 SAID = {
     "image": "flights:1",
@@ -48,6 +53,47 @@ def dumped(value):
     if isinstance(value, list):
         return [dumped(each) for each in value]
     return value.model_dump() if hasattr(value, "model_dump") else value
+
+
+@pytest.mark.parametrize(
+    ("of_file", "of_client", "only_of_file"),
+    [
+        (clients.DockerClient, ours.KedroDockerClient, {"chosen_for", "timeout_s"}),
+        (settings.Mount, ours.DockerMount, set()),
+        (settings.Ulimit, ours.DockerUlimit, set()),
+        (settings.Registry, ours.DockerRegistry, set()),
+        (settings.Tls, ours.DockerTls, set()),
+        (settings.SharedMessages, ours.SharedMessages, set()),
+    ],
+)
+def test_settings_of_the_file_are_those_of_the_client(of_file, of_client, only_of_file):
+    """What `dagster.yml` takes and what the client takes in Python have the same names and defaults."""
+    in_file = {
+        field.name: default_of(field)
+        for field in msgspec.structs.fields(of_file)
+        if field.name not in only_of_file
+    }
+    in_python = {
+        name: plain(field.get_default(call_default_factory=True))
+        for name, field in of_client.model_fields.items()
+    }
+
+    assert in_file == in_python
+
+
+def default_of(field):
+    if field.default_factory is not msgspec.NODEFAULT:
+        return plain(field.default_factory())
+    return None if field.default is msgspec.NODEFAULT else plain(field.default)
+
+
+def plain(value):
+    """Return a default without what is not said, for both kinds; what is required has none."""
+    if value is PydanticUndefined:
+        return None
+    if isinstance(value, msgspec.Struct):
+        return {key: each for key, each in msgspec.to_builtins(value).items() if each is not None}
+    return value
 
 
 @pytest.mark.parametrize(
