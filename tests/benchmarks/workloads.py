@@ -22,9 +22,9 @@ project_name = "Trivial"
 kedro_init_version = "1.7.0"
 """
 CATALOG = """\
-"{name}":
+"d{number}":
   type: json.JSONDataset
-  filepath: data/{name}.json
+  filepath: data/d{number}.json
 """
 NODES = '''\
 """What the nodes do: next to nothing."""
@@ -77,6 +77,7 @@ def write_trivial_project(
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "conf/base/catalog.yml").write_text(CATALOG)
     (folder / "data/d0000.json").write_text('{"steps": 0}')
+    (folder / "conf/base/parameters.yml").write_text("{}\n")
     (package / "__init__.py").touch()
     (package / "settings.py").touch()
     (package / "nodes.py").write_text(NODES.format(asleep_s=asleep_s))
