@@ -17,7 +17,9 @@ from kedro_manifest.errors import InvocationError
 from kedro_manifest.invocation import MARKS_PARAM, Invocation, read_invocation
 
 from kedro_pipes.environment import prepare_environment
+from kedro_pipes.garbage import put_off_search
 from kedro_pipes.guardian import start_guardian, start_guardian_of_many
+from kedro_pipes.leaving import leave
 from kedro_pipes.worker.channel import NumberedMessageWriter
 from kedro_pipes.worker.output import MarkedOutput
 from kedro_pipes.worker.pipes_process import refuse, show_traceback, work_under_pipes
@@ -42,6 +44,7 @@ def main(arguments: list[str]) -> int:
         from kedro_pipes.cli import main as run_command  # noqa: PLC0415 - a worker needs no CLI
 
         return run_command(arguments)
+    put_off_search()
     options = _parse(arguments)
     roster = None
     if ORDERS_VARIABLE in os.environ:
@@ -111,4 +114,4 @@ def _run_under_pipes(params: PipesMappingParamsLoader, roster: int | None) -> in
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(leave(main(sys.argv[1:])))

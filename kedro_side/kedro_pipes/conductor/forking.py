@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import traceback
 import weakref
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from typing import Any, NoReturn
 
 from kedro_pipes.conductor.seeds import Seeds
 from kedro_pipes.guardian import die_with_parent, tell_guardian
+from kedro_pipes.leaving import flush_streams, run_ends
 
 _BORN = b"."
 
@@ -53,7 +53,7 @@ def fork_worker(
     """
     parent = os.getpid()
     born, bearing = os.pipe()
-    _flush()
+    flush_streams()
     process_id = os.fork()
     if process_id == 0:
         try:
@@ -98,14 +98,15 @@ def _work(work: Callable[[], int], inherited: Callable[[], None]) -> NoReturn:
     code = 1
     try:
         code = work()
-        _end(inherited)
+        run_ends(inherited)
+        logging.shutdown()
     except SystemExit:  # of a handler of the end
         pass
     except BaseException:  # noqa: BLE001 - as the interpreter does
         traceback.print_exc()
     finally:
         with suppress(BaseException):
-            _flush()
+            flush_streams()
         os._exit(code)
 
 
@@ -131,20 +132,6 @@ def _forget_ends() -> Callable[[], None]:
             util._exit_function()  # noqa: SLF001
 
     return end
-
-
-def _end(inherited: Callable[[], None]) -> None:
-    """Do what an interpreter does at its end, short of taking itself down."""
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - waits for threads of the node
-    atexit._run_exitfuncs()  # noqa: SLF001
-    inherited()
-    logging.shutdown()
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
 
 
 def _loaded(module: str) -> Any:

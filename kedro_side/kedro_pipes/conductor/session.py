@@ -19,6 +19,7 @@ from kedro_manifest.conducting import Finish
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes.conductor.inherited import refresh_datasets
+from kedro_pipes.garbage import resume_search
 from kedro_pipes.worker.muting import manager_of_worker
 from kedro_pipes.worker.run_hooks import rebuild, run_result
 from kedro_pipes.worker.sessions import LoadedNodes
@@ -75,6 +76,7 @@ class ConductingRunner(SequentialRunner):
     ) -> dict[str, Any]:
         """Run nothing here."""
         _import_datasets(pipeline, catalog)
+        resume_search()
         gc.collect()
         gc.freeze()  # What is not looked at stays shared.
         finish = self._serve(

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import kedro
+from kedro.framework.hooks import hook_impl
 from kedro.runner import AbstractRunner
 from kedro_manifest import __version__
 from kedro_manifest.events import DatasetsFound, WorkerStarted
 from kedro_manifest.invocation import Invocation
 
 from kedro_pipes import report
+from kedro_pipes.garbage import resume_search
 from kedro_pipes.worker.checks import DatasetChecks
 from kedro_pipes.worker.drift import refuse_drift
 from kedro_pipes.worker.logs import ForwardingHandler, replace_terminal_handlers
@@ -141,6 +143,7 @@ def run_nodes(
         mlflow_run,
         StagingHook(invocation, project_path),
         checks,
+        _SearchAgain(),
     ]
     with (
         forwarded_logs(invocation, reports, lambda: reporter.current_node),
@@ -157,6 +160,20 @@ def run_nodes(
             mlflow_run.fail()
             raise
         reporter.finish()
+
+
+class _SearchAgain:
+    """Lets Python search for garbage again once everything is imported and a node begins."""
+
+    @hook_impl(tryfirst=True)
+    def before_dataset_loaded(self) -> None:
+        """Do so before the first dataset is loaded."""
+        resume_search()
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self) -> None:
+        """Do so for a node without inputs."""
+        resume_search()
 
 
 def run_by_hand(invocation: Invocation, project_path: Path) -> None:

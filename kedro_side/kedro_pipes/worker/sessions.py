@@ -24,6 +24,7 @@ from kedro.runner import AbstractRunner
 from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
+from kedro_pipes.environment import idle_plugins
 from kedro_pipes.project.catalogs import get_dataset
 from kedro_pipes.project.hook_registration import registering
 from kedro_pipes.worker.muting import mute_run_hooks
@@ -168,7 +169,7 @@ def _open_session(project_path: Path, invocation: Invocation) -> Any:
         "env": invocation.env,
         "conf_source": invocation.conf_source,
     }
-    with registering(invocation.blocked_plugins):
+    with registering([*invocation.blocked_plugins, *idle_plugins()]):
         if KedroServiceSession is not None:
             return KedroServiceSession.create(session_id=invocation.dagster_run_id, **options)
         known = signature(KedroSession.create).parameters
