@@ -5,7 +5,6 @@ Exit codes: 0 every node is finished; 1 something failed; 2 nothing was started.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -45,15 +44,15 @@ def main(arguments: list[str]) -> int:
 
         return run_command(arguments)
     put_off_search()
-    options = _parse(arguments)
+    file = _parse(arguments) if arguments else None
     roster = None
     if ORDERS_VARIABLE in os.environ:
         roster = start_guardian_of_many()
     else:
         start_guardian()
     prepare_environment(Path.cwd())
-    if options.invocation is not None:
-        return _run_file(options.invocation)
+    if file is not None:
+        return _run_file(file)
     params = PipesMappingParamsLoader(os.environ)
     if not params.is_dagster_pipes_process():
         sys.stderr.write(NOT_UNDER_PIPES)
@@ -61,7 +60,9 @@ def main(arguments: list[str]) -> int:
     return _run_under_pipes(params, roster)
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def _parse(arguments: list[str]) -> Path | None:
+    import argparse  # noqa: PLC0415 - under Dagster there is nothing to parse
+
     parser = argparse.ArgumentParser(
         prog="python -m kedro_pipes",
         description="Run one group of Kedro nodes and report to Dagster.",
@@ -74,7 +75,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         metavar="FILE",
         help="JSON file that says what to run, for debugging without Dagster",
     )
-    return parser.parse_args(arguments)
+    file: Path | None = parser.parse_args(arguments).invocation
+    return file
 
 
 def _run_file(file: Path) -> int:

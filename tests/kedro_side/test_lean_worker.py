@@ -96,3 +96,10 @@ def test_search_of_the_projects_own_choice(seen):
     """What a project itself says of the search for garbage stays."""
     assert [5000, 7, 9] == seen("import gc; gc.set_threshold(5000, 7, 9)")["threshold"]
     assert not seen("import gc; gc.disable()")["enabled"]
+
+
+def test_settings_that_look_at_the_stack(seen):
+    """A project's settings find `inspect` as it is, while Kedro loads them."""
+    said = seen("import inspect; assert inspect.stack()[0].code_context")
+
+    assert said["enabled"]

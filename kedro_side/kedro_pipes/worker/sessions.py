@@ -28,6 +28,7 @@ from kedro_pipes.environment import idle_plugins
 from kedro_pipes.project.catalogs import get_dataset
 from kedro_pipes.project.hook_registration import registering
 from kedro_pipes.worker.muting import mute_run_hooks
+from kedro_pipes.worker.shallow_stacks import shallow_stacks
 
 try:
     from kedro.framework.session.service_session import KedroServiceSession
@@ -41,10 +42,11 @@ DEFAULT_PIPELINE = "__default__"
 
 def configure(project_path: Path, package_name: str) -> None:
     """Make a project importable: a source project by its folder, a packaged one by its name."""
-    if (project_path / "pyproject.toml").is_file():
-        bootstrap_project(project_path)
-    else:
-        configure_project(package_name)
+    with shallow_stacks():
+        if (project_path / "pyproject.toml").is_file():
+            bootstrap_project(project_path)
+        else:
+            configure_project(package_name)
 
 
 class LoadedNodes(msgspec.Struct, frozen=True, kw_only=True):
