@@ -1,40 +1,41 @@
 """How a process of ours ends: all that an interpreter does at its end, short of taking itself down.
 
-Taking down modules and libraries one by one frees what the system frees at once anyway, and takes a
-tenth of a second where pandas is imported. Knows neither Kedro nor Pipes: every message has been
-written, and the channel closed, before anybody calls this. Must not import kedro.
+Taking down modules and libraries one by one frees what the system frees at once anyway. Knows
+neither Kedro nor Pipes: every message has been written, and the channel closed, before anybody
+calls this. Must not import kedro.
 """
 
 from __future__ import annotations
 
 import atexit
-import gc
-import io
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 TEARDOWN = "KEDRO_PIPES_TEARDOWN"
 """Set to 1 to have the interpreter taken down as ever, for a library that needs that."""
-_FLUSHED = (io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
+_STANDARD = 2
+_DESCRIPTORS = Path("/dev/fd")
 
 
 def leave(code: int) -> int:
-    """End the process with an exit code.
+    """End the process with an exit code, or return it.
 
     Returns:
         The code, for who calls this to exit with in the ordinary way: where that is asked for, where
-        a profiler or a debugger is to see the end, and where an output cannot be flushed, for which
-        the interpreter has an exit code of its own.
+        a profiler or a debugger is to see the end, where a file is open that may hold what is not
+        written yet or that is to be removed, and where an output cannot be flushed, for which the
+        interpreter has an exit code of its own.
     """
     if os.environ.get(TEARDOWN) == "1" or sys.getprofile() or sys.gettrace():
         return code
     run_ends()
-    _flush_files()
-    if flush_streams():
+    if not _writes_files() and flush_streams():
         os._exit(code)
     return code
 
@@ -66,15 +67,20 @@ def _flush(stream: Any) -> bool:
     return True
 
 
-def _flush_files() -> None:
-    """Write out files that nobody has closed, and remove temporary ones, as their end would."""
-    gc.unfreeze()
-    closer = getattr(sys.modules.get("tempfile"), "_TemporaryFileCloser", None)
-    for each in gc.get_objects():
-        kind = type(each)
-        if kind in _FLUSHED:
-            with suppress(Exception):  # closed already, or nobody reads any more
-                each.flush()
-        elif kind is closer:
-            with suppress(Exception):
-                each.close()
+def _writes_files() -> bool:
+    """Tell whether a file or a pipe is open for writing, or nobody knows."""
+    try:
+        names = [each.name for each in _DESCRIPTORS.iterdir()]
+    except OSError:
+        return True
+    return any(_is_written(int(name)) for name in names if int(name) > _STANDARD)
+
+
+def _is_written(descriptor: int) -> bool:
+    import fcntl  # noqa: PLC0415 - only where there are descriptors to list
+
+    with suppress(OSError):  # it was that of the listing
+        mode = os.fstat(descriptor).st_mode
+        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        return access != os.O_RDONLY and (stat.S_ISREG(mode) or stat.S_ISFIFO(mode))
+    return False
