@@ -17,6 +17,7 @@ from kedro_pipes.commands.check import check
 from kedro_pipes.commands.docker.group import docker
 from kedro_pipes.commands.init import init, schema
 from kedro_pipes.commands.plan import plan
+from kedro_pipes.commands.profile import profile
 from kedro_pipes.commands.project import (
     STDOUT,
     explain,
@@ -130,5 +131,5 @@ def _summary(manifest: Manifest, output: str) -> str:
     )
 
 
-for command in (init, plan, check, schema, docker):
+for command in (init, plan, check, profile, schema, docker):
     pipes.add_command(command)
