@@ -105,6 +105,13 @@ def test_once(told, text):
     assert 1 == sum(text in entry for entry in told.texts)
 
 
+def test_kedros_own_progress(told):
+    """What Kedro says of nodes and datasets stands in the step's output; the log has our events."""
+    assert any("Running node: talk" in line for line in told.err)
+    infos = [text for level, text in told.logged if level == "INFO"]
+    assert [] == [text for text in infos if "] kedro." in text]
+
+
 @pytest.mark.parametrize(
     "text",
     ["written by native code", "held back by native code", "said by a subprocess"],
@@ -189,11 +196,14 @@ def test_below_the_level(told):
 
 
 @pytest.fixture(scope="module")
-def own(request, copy_of, run_job):
+def own(request, copy_of, export, run_job):
     """A run of a project with a `logging.yml` of its own, and levels in `dagster.yml`."""
     folder = copy_of("chatty")
     (folder / "data").mkdir()
     (folder / "conf/logging.yml").write_text(LOGGING)
+    with (folder / "conf/base/dagster.yml").open("a") as settings:
+        settings.write("logs: {datasets: debug}\n")
+    export(folder)
     capture = request.config.pluginmanager.getplugin("capturemanager")
     capture.read_global_capture()
     run = run_job(folder, "talking", log_level="debug")

@@ -95,7 +95,7 @@ def run(project, node):
 
 def test_lines(run):
     """Each event is a line; those of datasets stand at a level of their own."""
-    _, logged = run()
+    _, logged = run(logs={"datasets": "debug"})
 
     finished = (
         "[make] finished in 1.75 s (load 0.50, compute 1.00, save 0.25, processor 0.90; memory up "
@@ -109,6 +109,29 @@ def test_lines(run):
         ("DEBUG", "[make] saved 'table' in 0.25 s (3 MiB)."),
         ("INFO", finished),
     ] == [entry for entry in logged if entry[1].startswith("[make]")]
+
+
+def test_only_slow_datasets_by_default(run):
+    """By itself, a run's log tells of datasets only that one took a second or longer."""
+    events = []
+    slow = DatasetLoaded(node="make", dataset="raw", duration_s=1.0)
+    quick = DatasetLoaded(node="make", dataset="small", duration_s=0.9)
+    make = Script(
+        lines=script_lines(
+            ("opened", {}),
+            event(NodeStarted(node="make")),
+            event(quick),
+            event(slow),
+            *life_of("make", "table")[2:],
+        )
+    )
+    result, logged = run(make, on_event=lambda _, each: events.append(each))
+
+    assert result.success
+    assert [("DEBUG", "[make] loaded 'raw' in 1.00 s.")] == [
+        each for each in logged if "loaded '" in each[1] or "saved '" in each[1]
+    ]
+    assert {slow, quick} <= {each for each in events if isinstance(each, DatasetLoaded)}
 
 
 @pytest.mark.parametrize(("level", "expected"), [("info", {"INFO"}), ("none", set())])
@@ -182,7 +205,8 @@ def test_loggers_read_events(run, tmp_path):
         yaml.safe_dump({"python_logs": {"dagster_handler_config": {"handlers": handlers}}})
     )
     make = Script(lines=WELL[0].lines, output=["printed"])
-    run(make, instance=dg.DagsterInstance.from_config(str(tmp_path)))
+    instance = dg.DagsterInstance.from_config(str(tmp_path))
+    run(make, instance=instance, logs={"datasets": "debug"})
     events = [of for _, of, _ in SEEN if of]
 
     assert {"event": "DatasetLoading", "node": "make", "dataset": "raw"} in events
@@ -217,7 +241,7 @@ def test_output_in_order(run):
             OutputLine(text="bad", stream="stderr", node="make", after=3),
         ],
     )
-    _, logged = run(make)
+    _, logged = run(make, logs={"datasets": "debug"})
     texts = [text for _, text in logged if text.startswith("[make]")]
 
     assert "[make] stdout: early" == texts[0]

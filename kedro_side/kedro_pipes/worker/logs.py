@@ -20,6 +20,8 @@ STANDARD_LEVELS = (
 )
 PLAIN_FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 ROOT = "root"
+_KEDRO = "kedro"
+"""Logger of Kedro itself, whose progress reaches Dagster as events."""
 _FORWARDED = "kedro_pipes_forwarded"
 """Attribute of a record that several loggers hand to us."""
 
@@ -30,7 +32,8 @@ class ForwardingHandler(logging.Handler):
     Args:
         forward: Takes the text and one of the five standard level names.
         whose: Returns the name of the node that is running, else of the group.
-        level: Lowest level that is forwarded.
+        level: Lowest level that is forwarded; of Kedro itself nothing below a warning, unless
+            this is DEBUG.
         levels: The same by logger, of it and what is below it.
     """
 
@@ -45,7 +48,9 @@ class ForwardingHandler(logging.Handler):
         self._forward = forward
         self._whose = whose
         self._asked = {name: _number(chosen) for name, chosen in levels.items()}
-        self._levels = {ROOT: _number(level), **self._asked}
+        lowest = self._asked.get(ROOT, _number(level))
+        of_kedro = lowest if lowest <= logging.DEBUG else max(lowest, logging.WARNING)
+        self._levels = {ROOT: lowest, _KEDRO: of_kedro, **self._asked}
 
     def filter(self, record: logging.LogRecord) -> Any:
         """Let pass what is of the level that its logger has here, once."""

@@ -10,17 +10,20 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 import msgspec
 from kedro_manifest.events import (
     AnyEvent,
     DatasetEvent,
+    DatasetLoaded,
+    DatasetSaved,
     NodeFailed,
     NodeFinished,
     NodeStarted,
 )
+from kedro_manifest.orchestration.logs import DatasetsTold
 
 from dagster_kedro.results.wording import LogLine
 
@@ -28,6 +31,7 @@ EVENT_EXTRA = "kedro_event"
 """Extra field of a log record: the event, `event` being its kind."""
 PROGRESS_EXTRA = "kedro_progress"
 """Extra field of the record that tells of a finished node: how far the step is."""
+_SLOW_S = 1.0
 
 
 class StepProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +64,8 @@ class StepTeller:
 
     Args:
         context: The step's.
-        dataset_events: At which level loading and saving is told, or `none`; the callback is told
-            anyway.
+        dataset_events: At which level loading and saving is told, `slow` for what took long, or
+            `none`; the callback is told anyway.
         on_event: The user's callback.
     """
 
@@ -69,7 +73,7 @@ class StepTeller:
         self,
         context: dg.AssetExecutionContext,
         *,
-        dataset_events: Literal["debug", "info", "none"] = "debug",
+        dataset_events: DatasetsTold = "slow",
         on_event: OnEvent | None = None,
     ) -> None:
         self._context = context
@@ -122,12 +126,18 @@ class StepTeller:
             extra[PROGRESS_EXTRA] = msgspec.to_builtins(progress)
         if isinstance(line.event, NodeFinished):
             message = f"{message} {progress}."
-        level = self._dataset_events if isinstance(line.event, DatasetEvent) else line.level
+        level = self._level_of(line.event) if isinstance(line.event, DatasetEvent) else line.level
         if level != "none":
             self._context.log.log(level.upper(), message, extra=extra)
         self._call(line.event)
         if progress is not None:
             self._call(progress)
+
+    def _level_of(self, event: DatasetEvent) -> str:
+        if self._dataset_events != "slow":
+            return self._dataset_events
+        done = isinstance(event, DatasetLoaded | DatasetSaved)
+        return "debug" if done and event.duration_s >= _SLOW_S else "none"
 
     def _count(self, event: AnyEvent) -> StepProgress | None:
         if isinstance(event, NodeStarted):
