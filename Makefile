@@ -125,6 +125,7 @@ bench: environments ## Measure, as ratios in one run
 	@$(DAGSTER)/python tests/benchmarks/planning.py
 	@$(DAGSTER)/python tests/benchmarks/channel_throughput.py --kedro-python $(KEDRO)/python
 	@$(DAGSTER)/python tests/benchmarks/bench.py --kedro-python $(KEDRO)/python
+	@$(DAGSTER)/python tests/benchmarks/growth.py --kedro-python $(KEDRO)/python
 
 conformance-table: environments ## Run every failure under Dagster's own client and under ours
 	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md

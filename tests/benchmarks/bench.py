@@ -1,9 +1,7 @@
 """Measure what isolation costs: whole commands, in turn, as ratios in one run.
 
 Run by `make bench`. Each row sets one of our commands beside the one a user would run without
-us; both are run in turn, so that a machine whose speed drifts changes both alike. Prints a
-table of medians; asserts nothing. Processor time is what a command and its children used, memory
-the peak of its largest process: both say more than seconds where others use the machine.
+us. Prints a table of medians; asserts nothing.
 """
 
 from __future__ import annotations
@@ -12,40 +10,22 @@ import argparse
 import json
 import os
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kedro_manifest.codec import read_manifest
 from kedro_manifest.names import dagster_name
 from light_project import write_light_project
+from measuring import ROOT, Command, compare, compile_sources, measure_in_turn, run_silently
 from synthetic_project import write_project
+from workloads import write_definitions
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs/examples/nyc_flights"
 DAGSTER = Path(sys.executable).parent / "dagster"
-ONE_NODE = "ingest_planes"
-MAXRSS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
 SYNTHETIC_NODES, SYNTHETIC_PIPELINES = 2000, 20
 
-DEFINITIONS = """\
-from dagster_kedro import (
-    KedroPipesResource,
-    KedroProject,
-    KedroSubprocessClient,
-    build_definitions,
-)
-
-defs = build_definitions(
-    KedroProject({project!r}, python={python!r}, env={env!r}),
-    step_per={step_per!r},
-    resource=KedroPipesResource(client=KedroSubprocessClient(start={start!r})),
-)
-"""
 BARE_SPECS = """\
 import json
 from pathlib import Path
@@ -81,19 +61,20 @@ def one(): ...
 defs = dg.Definitions(assets=[one], jobs=[dg.define_asset_job("one_job")])
 """
 
+PLAIN = """\
+import pandas as pd
 
+
+def clean(raw):
+    return raw.dropna()
+
+
+clean(pd.read_csv("data/raw_orders.csv")).to_parquet("data/plain.parquet")
+"""
 SILENT = """\
 reporting: {metadata: false, data_versions: never}
 logs: {output: none, datasets: none}
 """
-
-
-class Command(NamedTuple):
-    """A command line and where to run it."""
-
-    label: str
-    arguments: list[str]
-    folder: Path
 
 
 class Row(NamedTuple):
@@ -104,14 +85,6 @@ class Row(NamedTuple):
     theirs: Command
 
 
-class Usage(NamedTuple):
-    """What a whole command took."""
-
-    wall_s: float
-    cpu_s: float
-    memory_mb: float
-
-
 def main() -> None:
     """Prepare the projects in a scratch folder, measure every row, print the table."""
     options = parse_arguments()
@@ -119,8 +92,10 @@ def main() -> None:
     os.environ["DAGSTER_HOME"] = str(scratch / "dagster_home")
     (scratch / "dagster_home").mkdir()
     (scratch / "dagster_home/dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    python = ROOT / options.kedro_python
+    compile_sources(python, Path(sys.executable))
     try:
-        rows = prepare_rows(scratch, ROOT / options.kedro_python)
+        rows = prepare_rows(scratch, python)
         rows = [row for row in rows if options.only in row.title]
         print(f"{options.runs} runs each, in turn, after one that is not counted.\n")
         print("| What | ours | beside | seconds | processor, s | memory, MB |")
@@ -158,8 +133,7 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
             ("one_step.py", "selection", "cold"),
             ("warm.py", None, "warm"),
         ):
-            names = {"project": str(folder), "python": str(python), "env": env, "start": start}
-            (folder / file).write_text(DEFINITIONS.format(**names, step_per=step_per))
+            write_definitions(folder / file, python, env=env, start=start, step_per=step_per)
     (scratch / "one_asset.py").write_text(ONE_ASSET)
     (synthetic / "bare_specs.py").write_text(BARE_SPECS)
     (synthetic / "bare.json").write_text(json.dumps(bare_location(synthetic / "manifest.json")))
@@ -168,7 +142,11 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
     kedro_and_one_asset = Command(
         "kedro run, then a job of one asset", ["sh", "-c", f"{kedro} run && {one_asset}"], light
     )
-    write_invocation(example)
+    write_invocation(example, "ingest_planes", "data_processing", env="sample")
+    write_invocation(light, "clean_orders", "__default__")
+    (light / "plain.py").write_text(PLAIN)
+    run_silently([kedro, "run"], light)
+    cold_worker = [str(python), "-m", "kedro_pipes", "--invocation", "invocation.json"]
     return [
         Row(
             "22 nodes of the example in 15 processes",
@@ -188,15 +166,23 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
         ),
         Row("the example with all reporting, beside none", execute(example), execute(silent)),
         Row(
-            "one node",
+            "one node of the example",
+            Command("cold worker", cold_worker, example),
             Command(
-                "cold worker",
-                [str(python), "-m", "kedro_pipes", "--invocation", "invocation.json"],
+                "kedro run --nodes",
+                [kedro, "run", "--env=sample", "--nodes=ingest_planes"],
                 example,
             ),
-            Command(
-                "kedro run --nodes", [kedro, "run", "--env=sample", f"--nodes={ONE_NODE}"], example
-            ),
+        ),
+        Row(
+            "one light node",
+            Command("cold worker", cold_worker, light),
+            Command("kedro run --nodes", [kedro, "run", "--nodes=clean_orders"], light),
+        ),
+        Row(
+            "one light node, beside the same without Kedro",
+            Command("cold worker", cold_worker, light),
+            Command("plain pandas", [str(python), "plain.py"], light),
         ),
         Row(
             f"export of {SYNTHETIC_NODES:,} nodes",
@@ -259,62 +245,29 @@ def bare_location(manifest_path: Path) -> dict[str, Any]:
     }
 
 
-def write_invocation(example: Path) -> None:
-    """Write what a worker is asked to run for the one-node row."""
+def write_invocation(folder: Path, node: str, pipeline: str, *, env: str | None = None) -> None:
+    """Write what a worker is asked to run for the rows of one node."""
     invocation = {
-        "group": ONE_NODE,
-        "nodes": [ONE_NODE],
-        "pipelines": ["data_processing"],
+        "group": node,
+        "nodes": [node],
+        "pipelines": [pipeline],
         "kedro_run_id": "2026-01-01T00.00.00.000Z",
         "dagster_run_id": "bench",
-        "package_name": "nyc_flights",
-        "env": "sample",
+        "package_name": "nyc_flights" if env else "light",
+        "env": env,
     }
-    (example / "invocation.json").write_text(json.dumps(invocation))
+    (folder / "invocation.json").write_text(json.dumps(invocation))
 
 
 def measure(row: Row, runs: int) -> str:
     """Run both commands in turn; return the table's row."""
     ours, theirs = row.ours, row.theirs
-    counted = [(used_by(ours), used_by(theirs)) for _ in range(runs + 1)][1:]
+    counted = measure_in_turn([ours, theirs], runs)
     cells = [
         compare([(getattr(left, field), getattr(right, field)) for left, right in counted], digits)
         for field, digits in (("wall_s", 2), ("cpu_s", 2), ("memory_mb", 0))
     ]
     return f"| {row.title} | {ours.label} | {theirs.label} | {' | '.join(cells)} |"
-
-
-def compare(pairs: list[tuple[float, float]], digits: int) -> str:
-    """Return both medians and the ratios of the pairs."""
-    left, right = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratios = [ours / theirs for ours, theirs in pairs]
-    return (
-        f"{left:.{digits}f} / {right:.{digits}f} = **{statistics.median(ratios):.2f}** "
-        f"({min(ratios):.2f}-{max(ratios):.2f})"
-    )
-
-
-def used_by(command: Command) -> Usage:
-    """Run a whole command; return what it and its children took."""
-    with tempfile.TemporaryFile("w+") as output:
-        began_s = time.perf_counter()
-        process = subprocess.Popen(
-            command.arguments, cwd=command.folder, stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - began_s
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            output.seek(0)
-            sys.exit(f"{' '.join(command.arguments)}\nfailed:\n{output.read()}")
-    return Usage(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / MAXRSS_PER_MB)
-
-
-def run_silently(arguments: list[str], folder: Path) -> None:
-    """Run a command; show what it said only if it failed."""
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(arguments)}\nfailed:\n{done.stdout}\n{done.stderr}")
 
 
 if __name__ == "__main__":
