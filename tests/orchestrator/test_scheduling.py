@@ -208,3 +208,21 @@ def test_any_plan(drawn, failing, limit):
     assert {str(each) for each in failing} >= set(failed)
     for group in scheduler.not_started:
         assert set(group.upstream) & {*failed, *left}
+
+
+def test_a_slow_consumer_holds_up_no_group():
+    """What follows a group starts when that has ended, however much is left to be yielded of it."""
+    ended = threading.Event()
+
+    def emit_much(group, emit, stop):  # noqa: ARG001
+        for number in range(5):
+            emit(f"{group.name}{number}")
+        if group.name == "c":
+            ended.set()
+
+    outcomes = GroupScheduler(plan(a="", b="a", c="b"), 1).outcomes(emit_much)
+
+    assert "a0" == next(outcomes)
+    assert ended.wait(PATIENCE_S)
+    rest = ["a1", "a2", "a3", "a4", *(f"{name}{number}" for name in "bc" for number in range(5))]
+    assert rest == list(outcomes)

@@ -1,13 +1,14 @@
 """Run the groups of a plan concurrently inside one step, each as soon as its inputs exist.
 
 One thread waits for each running worker and hands everything to the step's own thread through
-one queue, so that only that thread talks to Dagster. Knows groups and outcomes, no assets.
+one queue, so that only that thread talks to Dagster; at its end it starts what follows. Knows groups
+and outcomes, no assets.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Generator
 from queue import SimpleQueue
 from typing import Any
 
@@ -58,46 +59,57 @@ class GroupScheduler:
         self._tag_limits = tag_limits
         self._queue: SimpleQueue[Any] = SimpleQueue() if queue is None else queue
         self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting = {group.name: group for group in plan.groups}
+        self._running: dict[str, threading.Thread] = {}
+        self._done: set[str] = set()
+        self._begun = 0
+        """How many groups have been started."""
         self.failures: list[GroupFailure] = []
         self.not_started: list[Group] = []
 
     def outcomes(self, run_group: RunGroup) -> Generator[Any, None, None]:
         """Yield what the groups emit, live; returns when none is running and none can start.
 
+        Groups start one another, so that none waits for what is done with outcomes here.
+
         Closing the iterator, or an interrupt that is raised in it, stops every worker first. Who
         iterates has to close it (`contextlib.closing`): an interrupt may as well be raised there.
         """
-        waiting = {group.name: group for group in self._plan.groups}
-        running: dict[str, threading.Thread] = {}
-        done: set[str] = set()
+        ended = 0
         try:
-            while True:
-                for group in self._ready(waiting, done):
-                    if self._has_room(group, running):
-                        del waiting[group.name]
-                        running[group.name] = self._start(run_group, group)
-                if not running:
-                    break
+            with self._lock:
+                self._start_ready(run_group)
+            # A group starts those that follow it before it says that it has ended.
+            while ended < self._begun:
                 item = self._queue.get()
-                if not isinstance(item, _Ended):
-                    yield item
-                    continue
-                del running[item.group.name]
-                if item.error is None:
-                    done.add(item.group.name)
+                if isinstance(item, _Ended):
+                    ended += 1
+                    if item.error is not None:
+                        self.failures.append(GroupFailure(item.group, item.error))
                 else:
-                    self.failures.append(GroupFailure(item.group, item.error))
+                    yield item
         finally:
-            self._stop.set()
-            for thread in running.values():
+            with self._lock:
+                self._stop.set()
+                threads = list(self._running.values())
+            for thread in threads:
                 thread.join()
-        self.not_started = list(waiting.values())
+        self.not_started = list(self._waiting.values())
 
-    def _ready(self, waiting: dict[str, Group], done: set[str]) -> list[Group]:
-        return [group for group in waiting.values() if done.issuperset(group.upstream)]
-
-    def _has_room(self, group: Group, running: Collection[str]) -> bool:
-        return len(running) < self._max_concurrent and self._tag_limits.admit(group.name, running)
+    def _start_ready(self, run_group: RunGroup) -> None:
+        """Start what can be started; the lock is held."""
+        if self._stop.is_set():
+            return
+        for group in list(self._waiting.values()):
+            if len(self._running) >= self._max_concurrent:
+                return
+            if self._done.issuperset(group.upstream) and self._tag_limits.admit(
+                group.name, self._running
+            ):
+                self._running[group.name] = self._start(run_group, group)
+                self._begun += 1
+                del self._waiting[group.name]
 
     def _start(self, run_group: RunGroup, group: Group) -> threading.Thread:
         # A daemon: should nobody close the iterator, the process must end all the same, and its
@@ -115,4 +127,12 @@ class GroupScheduler:
                 run_group(group, self._queue.put, self._stop)
         except BaseException as raised:  # noqa: BLE001 - handed to the step's thread
             error = raised
+        with self._lock:
+            del self._running[group.name]
+            if error is None:
+                self._done.add(group.name)
+            try:
+                self._start_ready(run_group)
+            except RuntimeError as raised:  # there is no room for another thread
+                error = error or raised
         self._queue.put(_Ended(group, error))

@@ -136,8 +136,9 @@ class StepTeller:
     def _level_of(self, event: DatasetEvent) -> str:
         if self._dataset_events != "slow":
             return self._dataset_events
-        done = isinstance(event, DatasetLoaded | DatasetSaved)
-        return "debug" if done and event.duration_s >= _SLOW_S else "none"
+        if isinstance(event, DatasetLoaded | DatasetSaved) and event.duration_s >= _SLOW_S:
+            return "debug"
+        return "none"
 
     def _count(self, event: AnyEvent) -> StepProgress | None:
         if isinstance(event, NodeStarted):
