@@ -57,7 +57,7 @@ class UnknownNodeError(KedroPipesError):
     """
 
 
-class NodeFailedError(KedroPipesError):
+class ProfiledNodeError(KedroPipesError):
     """The worker failed; its output is shown.
 
     Cure: mend what it says. Where an input is not there yet, run what makes it first.
@@ -207,7 +207,7 @@ def _run(invocation: Invocation, folder: Path, scratch: Path, command: list[str]
         said = errors.read()
         if process.returncode != 0:
             lines = f"{output.read()}{said}".strip()
-            raise NodeFailedError(
+            raise ProfiledNodeError(
                 f"{lines}\n\nCannot profile node '{invocation.group}': its worker ended with exit "
                 f"code {process.returncode}. Mend what it says; where an input is not there yet, "
                 "run what makes it first."
