@@ -25,6 +25,7 @@ from kedro_manifest.invocation import Invocation
 from kedro_manifest.names import strip_transcoding
 
 from kedro_pipes.environment import idle_plugins
+from kedro_pipes.garbage import resume_search
 from kedro_pipes.project.catalogs import get_dataset
 from kedro_pipes.project.hook_registration import registering
 from kedro_pipes.worker.muting import mute_run_hooks
@@ -113,9 +114,11 @@ def open_context(project_path: Path, invocation: Invocation) -> Iterator[Any]:
     """Open a session for its context, in which nothing is run."""
     with _open_session(project_path, invocation) as session:
         if KedroServiceSession is None:
-            yield session.load_context()
+            context = session.load_context()
         else:
-            yield session.load_context(invocation.runtime_params or None)
+            context = session.load_context(invocation.runtime_params or None)
+        resume_search()
+        yield context
 
 
 def _existing_partitions(catalog: Any, name: str) -> list[str]:
