@@ -8,6 +8,7 @@ DESCRIBED := 'kaleido>=1' matplotlib pandas pillow plotly polars pyarrow
 OLDEST_KEDRO := 0.19.15
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
+BENCH_FLAGS ?=
 WHICH ?= not slow
 # `docker compose` or `docker-compose`; empty for whichever is there.
 COMPOSE ?=
@@ -18,7 +19,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-mlflow test-s3 test-keys bench conformance-table hook-table reference screenshots stack stack-down test-stack clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-mlflow test-s3 test-keys bench bench-peers conformance-table hook-table reference screenshots stack stack-down test-stack clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -121,11 +122,20 @@ test-s3: environments .venv/s3/.ready ## Test catalog and staging on an S3 serve
 test-keys: environments ## Drop each key of dagster.yml, and see that the test of its effect fails
 	@$(DAGSTER)/python tools/drop_each_key.py
 
-bench: environments ## Measure, as ratios in one run
+bench: environments bench-peers ## Measure, as ratios in one run
 	@$(DAGSTER)/python tests/benchmarks/planning.py
 	@$(DAGSTER)/python tests/benchmarks/channel_throughput.py --kedro-python $(KEDRO)/python
 	@$(DAGSTER)/python tests/benchmarks/bench.py --kedro-python $(KEDRO)/python
-	@$(DAGSTER)/python tests/benchmarks/growth.py --kedro-python $(KEDRO)/python
+
+bench-peers: environments .venv/peers/.ready ## Measure beside kedro-dagster and others, and write the page
+	@$(DAGSTER)/python tests/benchmarks/peers.py --kedro-python $(KEDRO)/python --peers-python .venv/peers/bin/python $(BENCH_FLAGS)
+	@$(KEDRO)/python tests/benchmarks/performance_page.py .build/bench/peers.json
+
+.venv/peers/.ready: pyproject.toml $(EXAMPLE)/requirements.txt
+	@echo "Making .venv/peers: kedro-dagster, which needs Kedro and Dagster in one environment (about a minute)"
+	@test -x .venv/peers/bin/python || $(PYTHON) -m venv .venv/peers
+	@.venv/peers/bin/python -m pip install $(PIP_FLAGS) kedro-dagster -r $(EXAMPLE)/requirements.txt
+	@touch $@
 
 conformance-table: environments ## Run every failure under Dagster's own client and under ours
 	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md

@@ -18,7 +18,15 @@ from typing import Any, NamedTuple
 from kedro_manifest.codec import read_manifest
 from kedro_manifest.names import dagster_name
 from light_project import write_light_project
-from measuring import ROOT, Command, compare, compile_sources, measure_in_turn, run_silently
+from measuring import (
+    ROOT,
+    Command,
+    CommandFailedError,
+    compare,
+    compile_sources,
+    measure_in_turn,
+    run_silently,
+)
 from synthetic_project import write_project
 from workloads import write_definitions
 
@@ -102,6 +110,8 @@ def main() -> None:
         print("|---|---|---|---|---|---|", flush=True)
         for row in rows:
             print(measure(row, options.runs), flush=True)
+    except CommandFailedError as error:
+        sys.exit(str(error))
     finally:
         shutil.rmtree(scratch)
 

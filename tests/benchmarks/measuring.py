@@ -20,6 +20,10 @@ MAXRSS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class CommandFailedError(Exception):
+    """A command that was to be measured has failed; says what it printed."""
+
+
 class Command(NamedTuple):
     """A command line and where to run it."""
 
@@ -48,15 +52,21 @@ def measure_in_turn(commands: Sequence[Command], runs: int) -> list[list[Usage]]
 def compare(pairs: Sequence[tuple[float, float]], digits: int) -> str:
     """Return both medians and the ratios of the pairs."""
     left, right = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return f"{left:.{digits}f} / {right:.{digits}f} = {ratio_of(pairs)}"
+
+
+def ratio_of(pairs: Sequence[tuple[float, float]]) -> str:
+    """Return the median ratio of pairs, with the smallest and the largest."""
     ratios = [ours / theirs for ours, theirs in pairs]
-    return (
-        f"{left:.{digits}f} / {right:.{digits}f} = **{statistics.median(ratios):.2f}** "
-        f"({min(ratios):.2f}-{max(ratios):.2f})"
-    )
+    return f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f}-{max(ratios):.2f})"
 
 
 def used_by(command: Command) -> Usage:
-    """Run a whole command; return what it and its children took."""
+    """Run a whole command; return what it and its children took.
+
+    Raises:
+        CommandFailedError: It has failed.
+    """
     with tempfile.TemporaryFile("w+") as output:
         began_s = time.perf_counter()
         process = subprocess.Popen(
@@ -67,7 +77,7 @@ def used_by(command: Command) -> Usage:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             output.seek(0)
-            sys.exit(f"{' '.join(command.arguments)}\nfailed:\n{output.read()}")
+            raise CommandFailedError(f"{' '.join(command.arguments)} failed:\n{output.read()}")
     return Usage(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / MAXRSS_PER_MB)
 
 
