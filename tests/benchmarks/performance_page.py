@@ -25,6 +25,7 @@ PAGE = ROOT / "docs/explanation/performance.md"
 IMAGES = ROOT / "docs/images"
 BEGIN, END = "<!-- peers: written by make bench -->", "<!-- peers: end -->"
 OURS, THEIRS = "#1f6feb", "#b8bec6"
+OTHERS = ["#6e7781", "#d4742c", "#a33b3b"]
 IN_PROCESS, MULTIPROCESS = "kedro-dagster, in_process", "kedro-dagster, multiprocess"
 KEDRO, ONE_ASSET = "`kedro run`", "a job of one trivial asset"
 FORKED = "**ours**, forked"
@@ -194,6 +195,7 @@ def draw_slopes(workloads: list[Workload], file: Path) -> None:
         1, len(shapes), figsize=(9, 3.4), layout="constrained", squeeze=False
     )
     for shape, axes in zip(shapes, panels[0], strict=True):
+        axes.set_prop_cycle(color=OTHERS)
         for (of_shape, name), points in curves.items():
             if of_shape == shape:
                 axes.plot(
