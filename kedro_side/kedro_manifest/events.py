@@ -29,6 +29,8 @@ class WorkerStarted(Event, frozen=True, kw_only=True):
     kedro_version: str
     worker_version: str
     group: str = ""
+    host: str = ""
+    """What the orchestrator calls the host that it runs on, where it has chosen it."""
 
 
 class NodeStarted(Event, frozen=True, kw_only=True):

@@ -28,6 +28,9 @@ GRACE_VARIABLE = "KEDRO_PIPES_GRACE_S"
 BUCKETS_VARIABLE = "KEDRO_PIPES_BUCKETS"
 """fsspec's protocol of the buckets that parameters of Pipes name: `s3` where it is not set."""
 
+HOST_VARIABLE = "KEDRO_PIPES_HOST"
+"""What the orchestrator calls the host that a worker runs on, where it has chosen it."""
+
 VersionBy = Literal["auto", "modified", "content", "never"]
 """What tells one version of saved data from another."""
 

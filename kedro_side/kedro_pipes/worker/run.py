@@ -18,13 +18,14 @@ from kedro.framework.hooks import hook_impl
 from kedro.runner import AbstractRunner
 from kedro_manifest import __version__
 from kedro_manifest.events import DatasetsFound, WorkerStarted
-from kedro_manifest.invocation import Invocation
+from kedro_manifest.invocation import HOST_VARIABLE, Invocation
 
 from kedro_pipes import report
 from kedro_pipes.garbage import resume_search
 from kedro_pipes.worker.checks import DatasetChecks
 from kedro_pipes.worker.drift import refuse_drift
 from kedro_pipes.worker.logs import ForwardingHandler, replace_terminal_handlers
+from kedro_pipes.worker.metadata_values import PipesMetadata, value
 from kedro_pipes.worker.mlflow_end import end_run
 from kedro_pipes.worker.mlflow_runs import MlflowRunHook
 from kedro_pipes.worker.pinning import PinnedEntriesHook
@@ -92,6 +93,7 @@ def report_start(invocation: Invocation, reports: PipesReports | PrintedReports)
             kedro_version=kedro.__version__,
             worker_version=__version__,
             group=invocation.group,
+            host=os.environ.get(HOST_VARIABLE, ""),
         )
     )
 
@@ -137,7 +139,9 @@ def run_nodes(
     checks = DatasetChecks(invocation, reports)
     reports.watch_checks(checks.notice)
     mlflow_run = MlflowRunHook(invocation, reports.event)
-    reporter = NodeReporter(invocation, reports, checks, of_worker=lambda: mlflow_run.metadata)
+    reporter = NodeReporter(
+        invocation, reports, checks, of_worker=lambda: {**_of_host(), **mlflow_run.metadata}
+    )
     hooks = [
         reporter,
         mlflow_run,
@@ -174,6 +178,11 @@ class _SearchAgain:
     def before_node_run(self) -> None:
         """Do so for a node without inputs."""
         resume_search()
+
+
+def _of_host() -> PipesMetadata:
+    host = os.environ.get(HOST_VARIABLE)
+    return {"kedro/host": value("text", host)} if host else {}
 
 
 def run_by_hand(invocation: Invocation, project_path: Path) -> None:

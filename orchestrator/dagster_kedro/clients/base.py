@@ -6,7 +6,7 @@ A client moves bytes and ends processes. It knows nothing of nodes, assets or re
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -54,6 +54,8 @@ class WorkerLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """What to start instead of our worker: any program that speaks Dagster Pipes."""
     overrides: WorkerOverrides = WorkerOverrides()
     """None besides those that the client calls `overridable`."""
+    is_unwanted: Callable[[], bool] = lambda: False
+    """Tells whether the step is being ended: a client that waits for a place gives up then."""
 
 
 class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,10 +21,10 @@ from dagster_pipes import (
     encode_param,
 )
 from kedro_manifest.invocation import FRAMES_PARAM, MARKS_PARAM
+from kedro_manifest.memory import OutOfMemoryWatch, peak_memory_bytes
 
 from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.base import OutputLine, WorkerExit
-from dagster_kedro.clients.memory import OutOfMemoryWatch, peak_memory_bytes
 from dagster_kedro.clients.output import OutputPump
 
 _KILL_WAIT_S = 5.0

@@ -110,7 +110,10 @@ def describe_output(whose: str, stream: str, lines: Sequence[str]) -> str:
 def _describe_worker(event: WorkerStarted | MlflowRunStarted) -> str:
     if isinstance(event, WorkerStarted):
         group = f"[{event.group}] " if event.group else ""
-        return f"{group}Worker started: process {event.process_id}, Kedro {event.kedro_version}."
+        host = f" on {event.host}" if event.host else ""
+        return (
+            f"{group}Worker started: process {event.process_id}{host}, Kedro {event.kedro_version}."
+        )
     place = f": {event.url}" if event.url else ""
     return f"Tracked by MLflow run {event.run_id}, nested in {event.parent_run_id}{place}."
 

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from dagster_kedro.channel import MessageStream
 from dagster_kedro.clients.base import OutputLine, Starter, Worker, WorkerExit, WorkerLaunch
 from dagster_kedro.results.group_results import GroupResults, Outcome
@@ -61,6 +63,7 @@ def run_worker(
         printed.tell_due(stream.last_number)
         told.pause()
 
+    launch = msgspec.structs.replace(launch, is_unwanted=stop.is_set)
     try:
         with starter.launch(launch) as worker:
             ended, is_late = _follow(worker, results, take, stop, timeout_s)

@@ -24,6 +24,7 @@ from dagster_kedro import KedroClient, KedroSubprocessClient
 from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.clients.docker import KedroDockerClient
 from dagster_kedro.clients.scripted import Script, ScriptedClient
+from dagster_kedro.clients.ssh import KedroSshClient
 from kedro_manifest.labels import STARTED_BY_LABEL
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -234,6 +235,72 @@ class DockerUnderTest:
         yield {"resources": {"memory": str(limit_bytes)}}
 
 
+class SshUnderTest(SubprocessUnderTest):
+    """Processes on a host of `ssh_hosts`, which shares this machine's files and process numbers.
+
+    What stands for the worker there is as with processes here; the connections count too.
+    """
+
+    python: Path
+    """Interpreter of the workers, which is at the same place on the host."""
+
+    def missing(self) -> str | None:
+        """Return why there can be no hosts here, and how there could."""
+        return ssh_hosts().missing()
+
+    def options(self, token: str, **options: Any) -> dict[str, Any]:
+        """Return the arguments of a client whose workers can be found by a token."""
+        ssh_hosts().hosts().get("one")
+        return {
+            "hosts": ["one"],
+            "ssh_config": str(ssh_hosts().hosts().config),
+            "ssh_options": {"SetEnv": f"{TOKEN}={token}"},  # seen on its command line only
+            "python": str(self.python),
+            "grace_s": GRACE_S,
+            "env": {TOKEN: token, **options.pop("env", {})},
+            **options,
+        }
+
+    def client(self, token: str, **options: Any) -> KedroClient:
+        """Return a client whose workers can be found by a token."""
+        return KedroSshClient(**self.options(token, **options))
+
+    def client_source(self, token: str) -> str:
+        """Return the same as source text, for a definitions file."""
+        module = "__import__('dagster_kedro.clients.ssh', fromlist=['_'])"
+        return f"{module}.KedroSshClient(**{self.options(token)!r})"
+
+    def connections(self, token: str) -> list[int]:
+        """Return the processes of OpenSSH's client."""
+        wanted = f"SetEnv={TOKEN}={token}"
+        processes = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+        return [pid for pid in processes if wanted in command_of(pid)]
+
+    def orchestrator(self, token: str) -> int:
+        """Return the process of the Dagster step that has opened the connection."""
+        (connection,) = self.connections(token)
+        return parent_of(connection)
+
+    def leftovers(self, token: str, within_s: float = 5.0) -> list[str]:
+        """Return what is left there and here, after some patience."""
+        deadline = time.monotonic() + within_s
+        while True:
+            left = [*processes_with(token), *self.connections(token)]
+            if not left or time.monotonic() > deadline:
+                return [f"{pid}: {command_of(pid)}" for pid in left]
+            time.sleep(0.05)
+
+    def light_worker(self, python: Path, folder: Path) -> dict[str, Any]:
+        """Return client options that start `programs/light_worker.py` instead of our worker."""
+        wrapper = folder / "light-worker"
+        wrapper.write_text(
+            f'#!/bin/sh\n[ "$2" = kedro_pipes ] && exec {python} {PROGRAMS / "light_worker.py"}\n'
+            f'exec {python} "$@"\n'
+        )
+        wrapper.chmod(0o755)
+        return {"python": str(wrapper)}
+
+
 class ScriptedUnderTest:
     """Plays the wire rows without any process; rows that need a process are not for it."""
 
@@ -259,6 +326,7 @@ CLIENTS = [
     WarmUnderTest("warm-file", "file"),
     WarmUnderTest("warm-stdout", "stdout"),
     DockerUnderTest("docker-stdout", "stdout"),
+    SshUnderTest("ssh-stdout", "stdout"),
     ScriptedUnderTest(),
 ]
 
@@ -293,11 +361,15 @@ def worker_image() -> str:
 
 
 def parameters(clients: list[Any]) -> list[Any]:
-    """Return clients as parameters of tests; those in containers, and the slow ones, are marked so.
+    """Return clients as parameters of tests; those of other places, and the slow ones, are marked so.
 
     Both parts of the warm one with frames, forking and frames, are in a client that is not slow.
     """
-    marks = {"docker-stdout": [pytest.mark.docker], "warm-stdout": [pytest.mark.slow]}
+    marks = {
+        "docker-stdout": [pytest.mark.docker],
+        "ssh-stdout": [pytest.mark.ssh],
+        "warm-stdout": [pytest.mark.slow],
+    }
     return [
         pytest.param(client, id=client.name, marks=marks.get(client.name, [])) for client in clients
     ]
@@ -386,8 +458,19 @@ def _remove(group: Path) -> None:
     return group.rmdir()
 
 
+@cache
+def ssh_hosts() -> Any:
+    """Return the module that makes hosts."""
+    return _load("bridge_ssh_hosts", Path(__file__).parents[1] / "ssh_hosts.py")
+
+
+@cache
 def _wire() -> Any:
-    spec = importlib.util.spec_from_file_location("conformance_wire", PROGRAMS / "wire.py")
-    module = importlib.util.module_from_spec(spec)
+    return _load("conformance_wire", PROGRAMS / "wire.py")
+
+
+def _load(name: str, file: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -112,6 +112,12 @@ class Bridge:
         return json.loads((self.project_dir / "data" / f"{name}.json").read_text())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def python_of_hosts(kedro_python):
+    """Say which interpreter workers on other hosts have."""
+    _clients().SshUnderTest.python = kedro_python
+
+
 @pytest.fixture
 def make_bridge(kedro_python, copy_of, open_project, run_definitions, tmp_path):
     """Make a bridge for a client."""
