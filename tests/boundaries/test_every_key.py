@@ -34,6 +34,7 @@ OBSERVATION = "orchestrator/test_observation.py::"
 PARTITIONS = "orchestrator/test_partitions.py::"
 PARTITION_RUNS = "orchestrator/test_partition_runs.py::"
 RETRIES = "orchestrator/test_group_retries.py::"
+SSH = "orchestrator/test_ssh_client.py::"
 SCHEDULES = "orchestrator/test_schedules.py::"
 SENSORS = "orchestrator/test_sensors.py::"
 WORKERS = "orchestrator/test_invocations.py::"
@@ -111,6 +112,8 @@ EFFECTS: dict[str, dict[str, str]] = {
         "pass_env grace_s messages",
         f"{CLIENTS}test_how_workers_are_started": "start",
         f"{CLIENTS}test_clients_by_name": "type:custom factory options",
+        f"{SSH}test_every_setting_reaches_the_client": "type:ssh hosts max_per_host "
+        "connect_timeout_s keep_alive_s ssh_config ssh_options",
         f"{DOCKER}test_every_setting_reaches_the_client": "type:docker image engine_url pull "
         "mounts ulimits networks user read_only init labels project_dir mount_project container_kwargs",
     },

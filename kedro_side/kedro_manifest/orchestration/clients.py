@@ -27,9 +27,12 @@ from kedro_manifest.planning.grouping import ExplicitGroup
 DEFAULT_CLIENT = "default"
 """Name of the client that runs what no other one does."""
 
+HostName = Annotated[str, msgspec.Meta(pattern=r"^[^\s-]\S*$")]
+"""No option of OpenSSH's client."""
+
 Start = Literal["auto", "warm", "cold"]
 
-_PLANNED = ("k8s", "ssh")
+_PLANNED = ("k8s",)
 
 
 class ChosenFor(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +121,37 @@ class DockerClient(_Client, frozen=True, kw_only=True, tag="docker"):
     """Whatever else `docker.containers.create` takes, as in dagster-docker."""
 
 
+class SshClient(_Client, frozen=True, kw_only=True, tag="ssh"):
+    """A process on another host for each worker, over OpenSSH's own client."""
+
+    hosts: Annotated[list[HostName], msgspec.Meta(min_length=1)]
+    """Names of `~/.ssh/config`, `host`, `user@host`, or `ssh://user@host:port`. A worker goes where
+    the fewest are."""
+    max_per_host: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Workers at a time on each host, of all runs of the orchestrator's machine; others wait. 0 for
+    any number."""
+    python: str | None = None
+    """Interpreter on the hosts; a path may be relative to the project there. Default: where the
+    project's own is here, or `python3`."""
+    project_dir: str | None = None
+    """The project's folder on the hosts. Default: the same path as here."""
+    env: dict[str, str] = {}
+    """Environment variables of its workers."""
+    pass_env: list[str] = []
+    """Variables that are handed on from the orchestrator's environment; `*` stands for anything."""
+    grace_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    """Seconds between asking a worker to stop and killing it."""
+    connect_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """Seconds until a host has to have answered."""
+    keep_alive_s: Annotated[int, msgspec.Meta(ge=1)] = 15
+    """Seconds between signs of life, both ways. After three that stay out, the connection counts as
+    broken: the group fails, and its worker ends."""
+    ssh_config: str | None = None
+    """Another file than OpenSSH's own configuration."""
+    ssh_options: dict[str, str] = {}
+    """What the configuration may say, and goes before it, such as `ProxyJump`."""
+
+
 class CustomClient(_Client, frozen=True, kw_only=True, tag="custom"):
     """Any client that can be written in Python."""
 
@@ -127,7 +161,7 @@ class CustomClient(_Client, frozen=True, kw_only=True, tag="custom"):
     """Its arguments; `{env: NAME}` is handed over as `dagster.EnvVar`."""
 
 
-AnyClient = SubprocessClient | DockerClient | CustomClient
+AnyClient = SubprocessClient | DockerClient | SshClient | CustomClient
 
 
 class Concurrency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,10 +17,12 @@ from kedro_manifest.orchestration.clients import (
     AnyClient,
     CustomClient,
     DockerClient,
+    SshClient,
     SubprocessClient,
 )
 
 from dagster_kedro.clients.base import KedroClient
+from dagster_kedro.clients.ssh import KedroSshClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.python_objects import load_object
 
@@ -102,6 +104,13 @@ def _docker(name: str, entry: DockerClient) -> KedroClient:
     return KedroDockerClient(**_said(settings))
 
 
+def _ssh(_: str, entry: SshClient) -> KedroClient:
+    settings = msgspec.to_builtins(entry)
+    return KedroSshClient(
+        **{key: value for key, value in settings.items() if key in KedroSshClient.model_fields}
+    )
+
+
 def _said(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
 
@@ -138,5 +147,6 @@ def _with_variables(value: Any) -> Any:
 _FACTORIES: dict[type[AnyClient], Callable[[str, Any], KedroClient]] = {
     SubprocessClient: _subprocess,
     DockerClient: _docker,
+    SshClient: _ssh,
     CustomClient: _custom,
 }

@@ -52,9 +52,10 @@ class KedroSshClient(KedroClient):
     max_per_host: int = Field(
         default=0, description="Workers at a time on each host; 0 for any number.", ge=0
     )
-    python: str = Field(
-        default="python3",
-        description="Interpreter on the hosts; a path may be relative to the project there.",
+    python: str | None = Field(
+        default=None,
+        description="Interpreter on the hosts; a path may be relative to the project there. "
+        "Default: where the project's own is here, or `python3`.",
     )
     project_dir: str | None = Field(
         default=None,
@@ -187,7 +188,7 @@ class KedroSshClient(KedroClient):
         )
 
     def _python(self, launch: WorkerLaunch) -> str:
-        return launch.overrides.python or self.python
+        return launch.overrides.python or self.python or str(launch.python or "python3")
 
     @property
     def _silence_s(self) -> float:
