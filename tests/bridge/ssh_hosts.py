@@ -15,13 +15,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 SSHD = "/usr/sbin/sshd"
 SERVER = """\
 ListenAddress {address}
+ListenAddress 127.0.0.1:2222
+Banner {folder}/greeting
 HostKey {folder}/host_key
 AuthorizedKeysFile {authorized}
 PidFile none
@@ -40,6 +43,17 @@ Host {name}
   UserKnownHostsFile {known}
   GlobalKnownHostsFile none
 """
+BEHIND = """\
+Host behind
+  HostName 127.0.0.1
+  Port 2222
+  User root
+  ProxyJump one
+  IdentityFile {key}
+  UserKnownHostsFile {known}
+  GlobalKnownHostsFile none
+"""
+"""The same host by an address that it alone has."""
 
 
 def missing() -> str | None:
@@ -77,6 +91,7 @@ class Host:
         self.address = f"{net}.2"
         folder.mkdir()
         make_key(folder / "host_key")
+        (folder / "greeting").write_text("authorized use only\n")
         config = SERVER.format(address=self.address, folder=folder, authorized=authorized)
         (folder / "sshd_config").write_text(config)
         checked("ip", "netns", "add", self._namespace)
@@ -129,6 +144,17 @@ class Host:
                     os.kill(pid, signal.SIGKILL)
         self._server.wait()
 
+    @contextmanager
+    def without_room(self, folder: Path) -> Iterator[None]:
+        """Let a folder be on a full disk, seen from there; the server has a view of its own."""
+        inside = ["nsenter", f"--mount=/proc/{self._server.pid}/ns/mnt"]
+        options = ["-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "tmpfs"]
+        checked(*inside, "mount", *options, str(folder))
+        try:
+            yield
+        finally:
+            checked(*inside, "umount", "--lazy", str(folder))
+
     def close(self) -> None:
         """End whatever runs there, and take the namespace away."""
         for pid in self._processes():
@@ -164,10 +190,18 @@ class Hosts:
             with self.known.open("a") as file:
                 file.write(f"{host.address} {host.public_key}\n")
             with self.config.open("a") as file:
-                file.write(
-                    CLIENT.format(name=name, address=host.address, key=self.key, known=self.known)
-                )
+                file.write(self._entry(host))
         return self._by_name[name]
+
+    def config_of(self, folder: Path, host: Host, **changes: object) -> str:
+        """Write a configuration for one host with other keys or other known hosts."""
+        file = folder / "ssh_config"
+        file.write_text(self._entry(host, **changes))
+        return str(file)
+
+    def _entry(self, host: Host, **changes: object) -> str:
+        values = {"key": self.key, "known": self.known, **changes}
+        return CLIENT.format(name=host.name, address=host.address, **values)
 
 
 @cache
