@@ -15,8 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def missing() -> str | None:
     """Return why there can be no such hosts here, and how there could."""
     if os.getuid() != 0:
         return "network namespaces need root"
-    for program in (SSHD, "ip", "ssh", "ssh-keygen"):
+    for program in (SSHD, "ip", "nsenter", "ssh", "ssh-keygen"):
         if shutil.which(program) is None:
             return f"there is no {program}: apt-get install openssh-server openssh-client iproute2"
     if run("ip", "netns", "add", name := f"kp{os.getpid()}try").returncode:
@@ -87,6 +86,8 @@ class Host:
         self._folder = folder
         self._namespace = f"kp{os.getpid()}n{number}"
         self._near, self._far = f"kp{os.getpid()}a{number}", f"kp{os.getpid()}b{number}"
+        # `ip netns exec` would give it a view of its own of the file system too.
+        self._inside = ["nsenter", f"--net=/run/netns/{self._namespace}"]
         net = f"10.{random.randint(200, 250)}.{random.randint(0, 255)}"
         self.address = f"{net}.2"
         folder.mkdir()
@@ -100,9 +101,12 @@ class Host:
         checked("ip", "link", "add", self._near, *cable)
         checked("ip", "address", "add", f"{net}.1/30", "dev", self._near)
         checked("ip", "link", "set", self._near, "up")
-        self._inside("ip", "address", "add", f"{self.address}/30", "dev", self._far)
-        self._inside("ip", "link", "set", self._far, "up")
-        self._inside("ip", "link", "set", "lo", "up")
+        for command in (
+            ["address", "add", f"{self.address}/30", "dev", self._far],
+            ["link", "set", self._far, "up"],
+            ["link", "set", "lo", "up"],
+        ):
+            checked(*self._inside, "ip", *command)
         self.start()
 
     @property
@@ -115,7 +119,7 @@ class Host:
         Path("/run/sshd").mkdir(exist_ok=True)
         config = str(self._folder / "sshd_config")
         self._server = subprocess.Popen(
-            ["ip", "netns", "exec", self._namespace, SSHD, "-D", "-e", "-f", config],
+            [*self._inside, SSHD, "-D", "-e", "-f", config],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(self._folder / "log").open("ab"),
@@ -144,17 +148,6 @@ class Host:
                     os.kill(pid, signal.SIGKILL)
         self._server.wait()
 
-    @contextmanager
-    def without_room(self, folder: Path) -> Iterator[None]:
-        """Let a folder be on a full disk, seen from there; the server has a view of its own."""
-        inside = ["nsenter", f"--mount=/proc/{self._server.pid}/ns/mnt"]
-        options = ["-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "tmpfs"]
-        checked(*inside, "mount", *options, str(folder))
-        try:
-            yield
-        finally:
-            checked(*inside, "umount", "--lazy", str(folder))
-
     def close(self) -> None:
         """End whatever runs there, and take the namespace away."""
         for pid in self._processes():
@@ -165,9 +158,6 @@ class Host:
 
     def _processes(self) -> list[int]:
         return [int(pid) for pid in run("ip", "netns", "pids", self._namespace).stdout.split()]
-
-    def _inside(self, *command: str) -> None:
-        checked("ip", "netns", "exec", self._namespace, *command)
 
 
 class Hosts:

@@ -178,11 +178,15 @@ def test_supervisor_killed(bridge):
     assert [] == bridge.leftovers()
 
 
-def test_disk_full(bridge, host):
+def test_disk_full(bridge):
     """On a host without any room a worker starts, and its node fails with that reason."""
     data = bridge.project_dir / "data"
-    with host.without_room(data):
+    full = ["-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "tmpfs"]
+    subprocess.run(["mount", *full, data], check=True)
+    try:
         finished = run(bridge, env={"TMPDIR": str(data)})
+    finally:
+        subprocess.run(["umount", data], check=True)
 
     assert not finished.success
     assert "No space left on device" in finished.error
