@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -167,6 +168,22 @@ def run_definitions():
 def finished_run():
     """Read a run that was executed elsewhere."""
     return FinishedRun
+
+
+@pytest.fixture(scope="session")
+def ssh_hosts():
+    """Return hosts with SSH servers, which are made when they are asked for."""
+    name = "bridge_ssh_hosts"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            name, Path(__file__).with_name("ssh_hosts.py")
+        )
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    module = sys.modules[name]
+    if reason := module.missing():
+        pytest.skip(reason)
+    return module.hosts()
 
 
 @pytest.fixture

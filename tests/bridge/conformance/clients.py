@@ -470,6 +470,8 @@ def _wire() -> Any:
 
 
 def _load(name: str, file: Path) -> Any:
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
