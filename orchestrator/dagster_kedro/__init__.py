@@ -26,6 +26,7 @@ from dagster_kedro.assets.multi_assets import (
 from dagster_kedro.assets.op_settings import KedroOpSpec
 from dagster_kedro.assets.translator import DagsterKedroTranslator, KedroAsset
 from dagster_kedro.clients.base import KedroClient
+from dagster_kedro.clients.ssh import KedroSshClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.component.project_component import KedroProjectComponent
 from dagster_kedro.definitions import build_definitions
@@ -47,6 +48,7 @@ __all__ = [
     "KedroPipesResource",
     "KedroProject",
     "KedroProjectComponent",
+    "KedroSshClient",
     "KedroSubprocessClient",
     "MlflowRunStarted",
     "NodeFailed",

@@ -105,7 +105,7 @@ class KedroSshClient(KedroClient):
                 except NotConnectedError as error:
                     # Other hosts do as well, but not for one that may be somebody else's.
                     if error.problem != "unreachable" or len(self.hosts) == 1:
-                        raise
+                        raise WorkerNotStartedError(str(error)) from error
                     avoid(host)
                     passed_over[host] = str(error)
                     continue

@@ -37,7 +37,7 @@ _STOP_WAIT_S = 8.0
 """For what the host's supervisor waits after the grace, and the way there and back."""
 
 
-class NotConnectedError(WorkerNotStartedError):
+class NotConnectedError(Exception):
     """The supervisor on a host has not answered, so that nothing runs there."""
 
     def __init__(self, message: str, problem: Problem) -> None:

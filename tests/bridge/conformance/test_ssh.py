@@ -58,7 +58,7 @@ def test_refused_key(bridge, host, tmp_path):
     finished = run(bridge, ssh_config=config)
 
     assert not finished.success
-    assert "WorkerNotStartedError" in finished.error or "NotConnectedError" in finished.error
+    assert "WorkerNotStartedError" in finished.error
     assert "Permission denied (publickey)" in finished.error
     assert "`IdentityFile` in the configuration of OpenSSH, or the agent" in finished.error
 
