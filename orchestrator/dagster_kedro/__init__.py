@@ -27,6 +27,7 @@ from dagster_kedro.assets.op_settings import KedroOpSpec
 from dagster_kedro.assets.translator import DagsterKedroTranslator, KedroAsset
 from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.ssh import KedroSshClient
+from dagster_kedro.clients.stock import KedroStockClient, StockLaunch
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.component.project_component import KedroProjectComponent
 from dagster_kedro.definitions import build_definitions
@@ -49,6 +50,7 @@ __all__ = [
     "KedroProject",
     "KedroProjectComponent",
     "KedroSshClient",
+    "KedroStockClient",
     "KedroSubprocessClient",
     "MlflowRunStarted",
     "NodeFailed",
@@ -57,6 +59,7 @@ __all__ = [
     "PartitionsSaved",
     "PipelineFilter",
     "StepProgress",
+    "StockLaunch",
     "WorkerStarted",
     "build_definitions",
     "build_kedro_asset_selection",

@@ -54,6 +54,8 @@ class WorkerLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """What to start instead of our worker: any program that speaks Dagster Pipes."""
     overrides: WorkerOverrides = WorkerOverrides()
     """None besides those that the client calls `overridable`."""
+    step_context: dg.AssetExecutionContext | None = None
+    """The step's, for clients that are Dagster's own; nothing else has a use for it."""
     is_unwanted: Callable[[], bool] = lambda: False
     """Tells whether the step is being ended: a client that waits for a place gives up then."""
 
@@ -70,6 +72,8 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
     """True when the kernel or the container engine ended it for want of memory."""
     taken: Literal["evicted", "preempted"] | None = None
     """Set when the place took its room away: it was put out for others, or lost its machine."""
+    failed: str | None = None
+    """Set when the place says no more than that it has failed: its words, after "failed: "."""
     lost: str | None = None
     """Set when nobody can say how it ended: what has become of it, after "the worker"."""
     cure: str = ""

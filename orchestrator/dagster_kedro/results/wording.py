@@ -193,6 +193,8 @@ def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
         how = "was evicted from the place where it ran"
     elif ended.taken == "preempted":
         how = "lost the machine that it ran on, which was preempted"
+    elif ended.failed is not None:
+        how = f"failed: {ended.failed.rstrip('.')}"
     elif ended.out_of_memory:
         how = "was killed by the kernel for want of memory"
     elif ended.signal is not None:

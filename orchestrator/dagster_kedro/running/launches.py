@@ -37,6 +37,7 @@ def worker_launch(
         context_data=pipes_context(context, keys, encode_invocation(invocation)),
         project_dir=project.project_dir,
         python=project.python,
+        step_context=context,
     )
 
 

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -93,7 +94,7 @@ def gateway() -> str:
     command = ["docker", "network", "inspect", "bridge", "--format"]
     try:
         found = subprocess.run(
-            [*command, "{{(index .IPAM.Config 0).Gateway}}"],
+            [*command, "{{json (index .IPAM.Config 0)}}"],
             check=True,
             capture_output=True,
             text=True,
@@ -101,7 +102,9 @@ def gateway() -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return "127.0.0.1"
-    return found.stdout.strip()
+    network = json.loads(found.stdout)
+    # An engine that has just made its bridge does not name the gateway, which is the first address.
+    return network.get("Gateway") or str(next(ip_network(network["Subnet"]).hosts()))
 
 
 @pytest.fixture(scope="session")
