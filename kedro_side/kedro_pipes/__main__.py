@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagster_pipes import PipesMappingParamsLoader
+from dagster_pipes import (
+    DAGSTER_PIPES_CONTEXT_ENV_VAR,
+    DAGSTER_PIPES_MESSAGES_ENV_VAR,
+    PipesMappingParamsLoader,
+)
 from kedro_manifest.conducting import ORDERS_VARIABLE
 from kedro_manifest.errors import InvocationError
 from kedro_manifest.invocation import MARKS_PARAM, Invocation, read_invocation
@@ -44,23 +48,23 @@ def main(arguments: list[str]) -> int:
 
         return run_command(arguments)
     put_off_search()
-    file = _parse(arguments) if arguments else None
+    options = _parse(arguments) if arguments else {}
     roster = None
     if ORDERS_VARIABLE in os.environ:
         roster = start_guardian_of_many()
     else:
         start_guardian()
     prepare_environment(Path.cwd())
-    if file is not None:
-        return _run_file(file)
-    params = PipesMappingParamsLoader(os.environ)
+    if "invocation" in options:
+        return _run_file(Path(options["invocation"]))
+    params = PipesMappingParamsLoader({**os.environ, **options})
     if not params.is_dagster_pipes_process():
         sys.stderr.write(NOT_UNDER_PIPES)
         return 2
     return _run_under_pipes(params, roster)
 
 
-def _parse(arguments: list[str]) -> Path | None:
+def _parse(arguments: list[str]) -> dict[str, str]:
     import argparse  # noqa: PLC0415 - under Dagster there is nothing to parse
 
     parser = argparse.ArgumentParser(
@@ -71,12 +75,17 @@ def _parse(arguments: list[str]) -> Path | None:
     )
     parser.add_argument(
         "--invocation",
-        type=Path,
         metavar="FILE",
         help="JSON file that says what to run, for debugging without Dagster",
     )
-    file: Path | None = parser.parse_args(arguments).invocation
-    return file
+    for name in (DAGSTER_PIPES_CONTEXT_ENV_VAR, DAGSTER_PIPES_MESSAGES_ENV_VAR):
+        parser.add_argument(
+            f"--{name.lower().replace('_', '-')}",
+            dest=name,
+            metavar="TEXT",
+            help=f"the same as the variable {name}, from clients of places without variables",
+        )
+    return {name: value for name, value in vars(parser.parse_args(arguments)).items() if value}
 
 
 def _run_file(file: Path) -> int:

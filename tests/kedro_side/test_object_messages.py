@@ -176,3 +176,13 @@ def test_worker_whose_messages_nobody_takes(bucket, work):
 
     assert 1 == result.returncode
     assert "run/1.json" in result.stderr
+
+
+def test_a_folder_takes_chunks(tmp_path):
+    """Where the path for messages is a folder, as that of a mounted volume, chunks are put there."""
+    with NumberedMessageWriter().open({"path": str(tmp_path)}) as channel:
+        for method in ("opened", "closed"):
+            channel.write_message({"method": method, "params": {}})
+    found = [json.loads(line) for line in (tmp_path / "1.json").read_text().splitlines()]
+
+    assert [("opened", 1), ("closed", 2)] == [(each["method"], each[NUMBER_KEY]) for each in found]

@@ -62,10 +62,10 @@ class NumberedMessageWriter(PipesMessageWriter[PipesMessageWriterChannel]):
         if FRAMES_PARAM in params:
             with _private_copy(_STDOUT) as descriptor:
                 yield FramedStream(descriptor)
-        elif "path" in params:
+        elif "path" in params and not os.path.isdir(params["path"]):  # noqa: PTH112 - a text
             with _appending(params["path"]) as descriptor:
                 yield LinesOfFile(descriptor)
-        elif self._knows_buckets and BUCKET_PARAM in params:
+        elif self._knows_buckets and (BUCKET_PARAM in params or "path" in params):
             # Wanted only where messages go there: fsspec takes time to import.
             from kedro_pipes.worker.object_messages import ChunkedMessages  # noqa: PLC0415
 

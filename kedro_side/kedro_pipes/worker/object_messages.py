@@ -1,4 +1,4 @@
-"""Context and messages in an object store, where Dagster's own clients for clusters put them.
+"""Context and messages in an object store or a folder, where Dagster's own clients for clusters put them.
 
 Reached by fsspec with the library that the project has for it. Knows objects, not what is in them.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import fsspec
 from dagster_pipes import PipesContextData, PipesContextLoader, PipesParams
-from kedro_manifest.invocation import BUCKETS_VARIABLE
+from kedro_manifest.invocation import BUCKET_PARAM, BUCKETS_VARIABLE
 
 
 class ObjectContextLoader(PipesContextLoader):
@@ -33,13 +33,16 @@ class ChunkedMessages:
     A chunk that cannot be written is tried again as it is; no other takes its number.
 
     Args:
-        params: Bucket, and a prefix for the keys.
+        params: Bucket, and a prefix for the keys; or the path of a mounted volume's folder.
         interval_s: Seconds between two chunks; what is not out yet is lost with a worker that is
             killed.
     """
 
     def __init__(self, params: PipesParams, *, interval_s: float = 1.0) -> None:
-        self._file_system, root = _open_bucket(params)
+        if BUCKET_PARAM in params:
+            self._file_system, root = _open_bucket(params)
+        else:
+            self._file_system, root = fsspec.filesystem("file"), params["path"]
         prefix = params.get("key_prefix")
         self._folder = f"{root}/{prefix}" if prefix else root
         self._interval_s = interval_s
