@@ -114,6 +114,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{CLIENTS}test_clients_by_name": "type:custom factory options",
         f"{SSH}test_every_setting_reaches_the_client": "type:ssh hosts max_per_host "
         "connect_timeout_s keep_alive_s ssh_config ssh_options",
+        "manifest/test_preflight_hosts.py::test_what_is_shared": "shared_dirs",
         f"{DOCKER}test_every_setting_reaches_the_client": "type:docker image engine_url pull "
         "mounts ulimits networks user read_only init labels project_dir mount_project container_kwargs",
     },

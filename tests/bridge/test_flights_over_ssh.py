@@ -27,6 +27,7 @@ def flights(ssh_hosts, kedro_python, export, run_job, tmp_path_factory):
         ssh_hosts.get(name)
     gpu |= {
         "project_dir": str(folder),
+        "shared_dirs": [str(folder)],
         "python": str(kedro_python),
         "ssh_config": str(ssh_hosts.config),
     }

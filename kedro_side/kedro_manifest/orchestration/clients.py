@@ -146,6 +146,9 @@ class SshClient(_Client, frozen=True, kw_only=True, tag="ssh"):
     keep_alive_s: Annotated[int, msgspec.Meta(ge=1)] = 15
     """Seconds between signs of life, both ways. After three that stay out, the connection counts as
     broken: the group fails, and its worker ends."""
+    shared_dirs: list[str] = []
+    """Folders that the hosts have in common with the orchestrator's machine, by the same paths: what
+    `kedro pipes check` need not warn of."""
     ssh_config: str | None = None
     """Another file than OpenSSH's own configuration."""
     ssh_options: dict[str, str] = {}

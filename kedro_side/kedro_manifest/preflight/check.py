@@ -47,9 +47,10 @@ def check_manifest(
     places = Places(manifest, catalog_files)
     clients = set(clients or clients_of(manifest))
     containers = None
-    if "docker" in clients & clients_of(manifest):
+    known = clients & clients_of(manifest) & {"docker", "ssh"}
+    if known:
         # Of these, `dagster.yml` says what they see.
-        clients.discard("docker")
+        clients -= known
         containers = around or Surroundings()
     disorder = [*_check_writers(manifest, places), *_check_order(manifest)]
     findings = [

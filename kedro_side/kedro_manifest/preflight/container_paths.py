@@ -1,4 +1,4 @@
-"""Findings on local paths and a local store, seen from containers: mounts and what they hide. Pure."""
+"""Findings on local paths and a local store, seen from containers and from other hosts. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import msgspec
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.model import Dataset
 from kedro_manifest.names import strip_transcoding
-from kedro_manifest.orchestration.clients import DockerClient
+from kedro_manifest.orchestration.clients import DockerClient, SshClient
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of
 from kedro_manifest.preflight.data import LOCAL_PROTOCOLS, is_local_url, local_path
 from kedro_manifest.preflight.entries import ORCHESTRATION_FILE
 from kedro_manifest.preflight.placed import (
     PlacedGroup,
     Surroundings,
-    containers_by_client,
+    elsewhere_by_client,
     name_groups,
 )
 from kedro_manifest.preflight.sight import Seen
@@ -39,13 +39,13 @@ class _Use(msgspec.Struct, frozen=True, kw_only=True):
 def check_paths(
     graph: PipelineGraph, placed: list[PlacedGroup], places: Places, around: Surroundings
 ) -> Iterator[Finding]:
-    """Find local paths that containers do not see, or see somewhere else than who writes them."""
+    """Find local paths that workers do not see, or see somewhere else than who writes them."""
     uses = list(_uses(graph, placed, around))
     for place in sorted({places.dataset(each.dataset) for each in uses}):
         of_entry = [each for each in uses if places.dataset(each.dataset) == place]
         found = [
             finding
-            for name, groups in containers_by_client([each.placed for each in of_entry])
+            for name, groups in elsewhere_by_client([each.placed for each in of_entry])
             for finding in _check_path(
                 place, name, [each for each in of_entry if each.placed in groups]
             )
@@ -74,7 +74,7 @@ def _uses(graph: PipelineGraph, placed: list[PlacedGroup], around: Surroundings)
 
 
 def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
-    """Find what the containers of one client do not see, or cannot write to."""
+    """Find what the workers of one client do not see, or cannot write to."""
     lost = [each for each in uses if each.seen.source is None]
     fixed = [each for each in uses if each.seen.read_only and each.writes]
     if lost:
@@ -84,9 +84,9 @@ def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
             severity="error" if is_new and first.seen.is_certain else "warning",
             code="local-path",
             place=place,
-            message=f"{_datasets(lost)}: '{first.dataset.uri}' is a local path, and no mount of client "
-            f"'{client}' has {first.seen.path} ({_groups(lost)}). {_outcome(lost)}",
-            cure=_mount_cure(client, first),
+            message=f"{_datasets(lost)}: '{first.dataset.uri}' is a local path, and "
+            f"{_lacking(first.placed)} {first.seen.path} ({_groups(lost)}). {_outcome(lost)}",
+            cure=_share_cure(client) if _is_on_host(first) else _mount_cure(client, first),
         )
     elif fixed:
         yield Finding(
@@ -102,10 +102,29 @@ def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
 
 def _outcome(lost: list[_Use]) -> str:
     if any(each.writes for each in lost):
-        return "What is saved there is gone with the container."
+        on_host = _is_on_host(lost[0])
+        return f"What is saved there {'stays on one of them' if on_host else 'is gone with the container'}."
     if any(each.is_made for each in lost):
         return "What other groups save is not there."
-    return "It is there only if the image holds it."
+    on_host = _is_on_host(lost[0])
+    return f"It is there only if {'each of them' if on_host else 'the image'} holds it."
+
+
+def _is_on_host(use: _Use) -> bool:
+    return isinstance(use.placed.client, SshClient)
+
+
+def _lacking(placed: PlacedGroup) -> str:
+    if isinstance(placed.client, SshClient):
+        return f"no folder that the hosts of client '{placed.name}' share has"
+    return f"no mount of client '{placed.name}' has"
+
+
+def _share_cure(client: str) -> str:
+    return (
+        f"Name the folder in `clients.{client}.shared_dirs` if they all mount it, or use "
+        f"{_OBJECT_STORE}."
+    )
 
 
 def _mount_cure(client: str, use: _Use) -> str:
@@ -169,21 +188,21 @@ def check_store(
     ]
     seen = [(each, each.see(local_path(url), around)) for each in touching]
     problem = _problem_of_store([(each, how) for each, how in seen if how is not None])
-    if problem and any(isinstance(each.client, DockerClient) for each in touching):
+    if problem and any(each.is_elsewhere for each in touching):
         yield Finding(
             severity="error",
             code="store-local",
             place=f"{ORCHESTRATION_FILE}: store.url",
             message=f"{list_names(staged)} would be staged in '{url}', and {problem}.",
             cure="Set `store: {url: s3://…}` to a place that every worker reaches, or mount one "
-            "folder for it into all of them.",
+            "folder for it into all of them (`mounts`, `shared_dirs`).",
         )
 
 
 def _problem_of_store(seen: list[tuple[PlacedGroup, Seen]]) -> str | None:
     for each, how in seen:
         if how.source is None:
-            return f"no mount of client '{each.name}' has {how.path} (group '{each.group.name}')"
+            return f"{_lacking(each)} {how.path} (group '{each.group.name}')"
         if how.read_only:
             return f"the mount of client '{each.name}' that has {how.path} is read-only"
     sources = {str(how.source): each for each, how in seen}

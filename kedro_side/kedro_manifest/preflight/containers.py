@@ -1,4 +1,4 @@
-"""Findings on what containers do not see: local paths, the store, variables, `conf/local`. Pure."""
+"""Findings on what containers and other hosts do not see: local paths, the store, variables. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.findings import Finding, Places, list_names
-from kedro_manifest.orchestration.clients import DockerClient
+from kedro_manifest.orchestration.clients import DockerClient, SshClient
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import Plan
@@ -14,7 +14,7 @@ from kedro_manifest.preflight.container_paths import check_paths, check_store
 from kedro_manifest.preflight.placed import (
     PlacedGroup,
     Surroundings,
-    containers_by_client,
+    elsewhere_by_client,
     name_groups,
     place_groups,
 )
@@ -30,7 +30,7 @@ def check_containers(
     around: Surroundings,
     client_of_run: str | None = None,
 ) -> Iterator[Finding]:
-    """Check what the containers of the planned groups need against what they are given.
+    """Check what workers in containers and on other hosts need against what they are given.
 
     Args:
         graph: The nodes and datasets.
@@ -44,13 +44,14 @@ def check_containers(
         placed = list(place_groups(graph, orchestration, plan.groups, client_of_run))
     except OrchestrationError:
         return  # A finding of its own.
-    if not any(isinstance(each.client, DockerClient) for each in placed):
+    if not any(each.is_elsewhere for each in placed):
         return
     yield from check_paths(graph, placed, places, around)
     yield from check_store(graph, orchestration.store.url, plan.staged, placed, around)
-    for name, groups in containers_by_client(placed):
+    for name, groups in elsewhere_by_client(placed):
         yield from _check_variables(name, groups, around)
-        yield from _check_local_folder(name, groups, around)
+        if isinstance(groups[0].client, DockerClient):
+            yield from _check_local_folder(name, groups, around)
 
 
 def _check_variables(
@@ -64,7 +65,7 @@ def _check_variables(
         lacking = [
             each
             for each in groups
-            if isinstance(each.client, DockerClient)
+            if isinstance(each.client, DockerClient | SshClient)
             and name not in each.env
             and not is_handed_on(each.client, name)
         ]
@@ -74,10 +75,18 @@ def _check_variables(
                 code="unset-variable",
                 place=file,
                 message=f"The configuration reads the variable {name}, and client '{client}' does "
-                f"not hand it to its containers ({name_groups(lacking)}).",
+                f"not hand it to its {_workers_of(lacking[0])} ({name_groups(lacking)}).",
                 cure=f"Add it to `pass_env` of `clients.{client}`, where Dagster's environment has "
-                "it, or set it under `env` or in the image.",
+                f"it, or set it under `env` or {_at_home(lacking[0])}.",
             )
+
+
+def _workers_of(placed: PlacedGroup) -> str:
+    return "containers" if isinstance(placed.client, DockerClient) else "workers"
+
+
+def _at_home(placed: PlacedGroup) -> str:
+    return "in the image" if isinstance(placed.client, DockerClient) else "for logins on its hosts"
 
 
 def _check_local_folder(

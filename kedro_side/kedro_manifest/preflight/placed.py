@@ -7,11 +7,16 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from kedro_manifest.findings import list_names
-from kedro_manifest.orchestration.clients import AnyClient, DockerClient, SubprocessClient
+from kedro_manifest.orchestration.clients import (
+    AnyClient,
+    DockerClient,
+    SshClient,
+    SubprocessClient,
+)
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import Group
-from kedro_manifest.preflight.sight import Seen, see_as_container, see_as_process
+from kedro_manifest.preflight.sight import Seen, see_as_container, see_as_process, see_on_host
 from kedro_manifest.settings.workers import WorkerRules
 
 
@@ -51,9 +56,16 @@ class PlacedGroup(msgspec.Struct, frozen=True, kw_only=True):
         """Return how its worker sees a path; None where nobody can say."""
         if isinstance(self.client, DockerClient):
             return see_as_container(self.client, path, around.project_path)
+        if isinstance(self.client, SshClient):
+            return see_on_host(self.client, path, around.project_path)
         if isinstance(self.client, SubprocessClient):
             return see_as_process(path, around.project_path)
         return None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its worker sees other files than Dagster's machine has."""
+        return isinstance(self.client, DockerClient | SshClient)
 
 
 def place_groups(
@@ -75,11 +87,11 @@ def place_groups(
             yield PlacedGroup(group=group, name=settings.client, client=client, env=settings.env)
 
 
-def containers_by_client(
+def elsewhere_by_client(
     placed: list[PlacedGroup],
 ) -> Iterator[tuple[str, list[PlacedGroup]]]:
-    """Yield each client whose workers are containers, and its groups."""
-    for name in sorted({each.name for each in placed if isinstance(each.client, DockerClient)}):
+    """Yield each client whose workers are in containers or on other hosts, and its groups."""
+    for name in sorted({each.name for each in placed if each.is_elsewhere}):
         yield name, [each for each in placed if each.name == name]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from kedro_manifest.orchestration.clients import DockerClient, SubprocessClient
+from kedro_manifest.orchestration.clients import DockerClient, SshClient, SubprocessClient
 
 IMAGE_FOLDER = "/project"
 """The project's folder in images of `docker/Dockerfile`."""
@@ -71,7 +71,17 @@ def see_as_container(client: DockerClient, path: str, project_path: str) -> Seen
     return Seen(path=found, source=source, read_only=mount.read_only)
 
 
-def is_handed_on(client: DockerClient | SubprocessClient, name: str) -> bool:
+def see_on_host(client: SshClient, path: str, project_path: str) -> Seen:
+    """Return how a process on another host sees a path; of several hosts, each has a disk of its own."""
+    found = normpath(join(client.project_dir or project_path, path))
+    for folder in map(normpath, client.shared_dirs):
+        if found == folder or _is_below(found, folder):
+            return Seen(path=found, source=found)
+    host = client.hosts[0] if len(client.hosts) == 1 else None
+    return Seen(path=found, source=host and f"{found} of {host}")
+
+
+def is_handed_on(client: DockerClient | SshClient | SubprocessClient, name: str) -> bool:
     """Tell whether a client gives its workers a variable."""
     return name in client.env or any(fnmatchcase(name, pattern) for pattern in client.pass_env)
 
