@@ -9,9 +9,11 @@ import msgspec
 import pytest
 import yaml
 from dagster.components.testing import create_defs_folder_sandbox
-from dagster_kedro import KedroProject, KedroProjectComponent, build_definitions
+from dagster_kedro import KedroProject, KedroProjectComponent, KedroStockClient, build_definitions
+from dagster_kedro.clients.directory import make_client
 from kedro_manifest.codec import read_manifest, write_manifest
 from kedro_manifest.model import Parameter
+from kedro_manifest.orchestration.root import read_orchestration
 from kedro_manifest.preflight.check import check_manifest
 
 REPOSITORY = Path(__file__).parents[2]
@@ -150,3 +152,14 @@ def test_jobs_and_schedules(example, tmp_path):
         job.name for job in definitions.jobs
     }
     assert ["cautious_schedule"] == [schedule.name for schedule in definitions.schedules]
+
+
+def test_use_other_clients(tmp_path, monkeypatch):
+    """The page's function makes a client of what its `dagster.yml` says."""
+    (source, *_) = snippets("use-other-clients.md", "python")
+    (tmp_path / "our_clients.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    (content,) = snippets("use-other-clients.md", "yaml")
+    entry = read_orchestration(yaml.safe_load(content)).clients["fargate"]
+
+    assert isinstance(make_client("fargate", entry), KedroStockClient)
