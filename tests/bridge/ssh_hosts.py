@@ -78,6 +78,14 @@ def checked(*command: str) -> str:
     return done.stdout
 
 
+def free_network() -> str:
+    """Return the beginning of addresses that no other network of this machine has."""
+    while True:
+        net = f"10.{random.randint(200, 250)}.{random.randint(0, 255)}"
+        if not run("ip", "route", "show", f"{net}.0/30").stdout:
+            return net
+
+
 class Host:
     """One host: a network namespace, a cable to it, and a server in it."""
 
@@ -88,7 +96,7 @@ class Host:
         self._near, self._far = f"kp{os.getpid()}a{number}", f"kp{os.getpid()}b{number}"
         # `ip netns exec` would give it a view of its own of the file system too.
         self._inside = ["nsenter", f"--net=/run/netns/{self._namespace}"]
-        net = f"10.{random.randint(200, 250)}.{random.randint(0, 255)}"
+        net = free_network()
         self.address = f"{net}.2"
         folder.mkdir()
         make_key(folder / "host_key")
