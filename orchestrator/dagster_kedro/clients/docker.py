@@ -180,7 +180,7 @@ class KedroDockerClient(KedroClient):
 
     @contextmanager
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
-        """Start one container; on leaving it is removed, with the volumes that are its own."""
+        """Start one container; once it has ended it is removed, with the volumes that are its own."""
         tls = Tls(**self.tls.model_dump()) if self.tls else None
         engine = self._kept.get(self.engine_url, tls)
         image = launch.overrides.image or self.image
@@ -192,10 +192,10 @@ class KedroDockerClient(KedroClient):
                 with self._started(engine, container, launch, file) as worker:
                     yield worker
             finally:
-                engine.remove(container)
+                engine.remove_soon(container)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Let go of the engine, which was kept from one container to the next."""
+        """Let go of the engine, which was kept from one container to the next, and of the last ones."""
         self._kept.close()
 
     @contextmanager

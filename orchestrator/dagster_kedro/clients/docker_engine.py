@@ -10,6 +10,7 @@ import io
 import tarfile
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +30,8 @@ from dagster_kedro.errors import WorkerNotStartedError
 
 CONTEXT_FOLDER = "/run/kedro-pipes"
 _ANSWER_S = 30
+_REMOVING = 2
+"""Containers that are removed at a time, while others run."""
 _SOCKET = "/var/run/docker.sock"
 _SAME_ATTEMPT = (RUN_LABEL, STEP_LABEL, GROUP_LABEL, ATTEMPT_LABEL)
 """Labels that agree where one attempt is begun again, by another process after the first was killed."""
@@ -119,6 +122,8 @@ class DockerEngine:
                 f"Cannot reach {where} for containers: {_short(error)}. {cure}"
             ) from error
         self._api = self._docker.api
+        self._removing = ThreadPoolExecutor(_REMOVING, "kedro-pipes-remove")
+        self._removals: set[Future[None]] = set()
 
     @property
     def is_cut_off(self) -> bool:
@@ -126,7 +131,8 @@ class DockerEngine:
         return self._tunnel is not None and not self._tunnel.is_open
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections, once what is to be removed is gone."""
+        self._removing.shutdown()
         self._docker.close()
         if self._tunnel is not None:
             self._tunnel.close()
@@ -268,6 +274,12 @@ class DockerEngine:
         with suppress(docker.errors.APIError, *_UNREACHABLE):
             self._api.remove_container(container, v=True, force=True)
 
+    def remove_soon(self, container: str) -> None:
+        """Remove a container as `remove` does, without waiting; it is gone when we are closed."""
+        removal = self._removing.submit(self.remove, container)
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
+
     def _has_image(self, image: str) -> bool:
         try:
             self._docker.images.get(image)
@@ -281,6 +293,7 @@ class DockerEngine:
 
     def _remove_ours(self, name: str, labels: Mapping[str, str]) -> bool:
         """Remove the container that has a name already, if it was made for the same attempt."""
+        wait(list(self._removals))
         try:
             theirs = self._api.inspect_container(name)["Config"]["Labels"] or {}
         except docker.errors.NotFound:
