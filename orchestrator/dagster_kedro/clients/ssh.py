@@ -121,19 +121,19 @@ class KedroSshClient(KedroClient):
 
     def _connected(self, launch: WorkerLaunch, host: str, said_before: list[str]) -> RemoteWorker:
         """Return a worker's supervisor that waits; a host that is busy is asked again."""
-        deadline = time.monotonic() + self.connect_timeout_s
+        spent_s = 0.0
         while True:
             with connecting(host):
+                began = time.monotonic()
                 worker = self._open(launch, host, said_before)
                 try:
-                    worker.connect(deadline - time.monotonic(), launch.is_unwanted)
-                except NotConnectedError as error:
+                    worker.connect(self.connect_timeout_s - spent_s, launch.is_unwanted)
+                except BaseException as error:
                     worker.close()
-                    if error.problem != "busy" or time.monotonic() + _AGAIN_AFTER_S > deadline:
+                    spent_s += time.monotonic() - began + _AGAIN_AFTER_S
+                    is_busy = isinstance(error, NotConnectedError) and error.problem == "busy"
+                    if not is_busy or spent_s > self.connect_timeout_s:
                         raise
-                except BaseException:
-                    worker.close()
-                    raise
                 else:
                     return worker
             time.sleep(_AGAIN_AFTER_S)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conformance_clients import SshUnderTest, command_of, parent_of, ssh_hosts
+from dagster_kedro.clients.ssh_hosts import connecting
 
 pytestmark = pytest.mark.ssh
 
@@ -109,6 +110,20 @@ def test_next_host(bridge):
     assert finished.success, finished.errors
     assert "one" == finished.materializations["outcome"]["kedro/host"]
     assert any("no-such-host.invalid" in text for _, text in finished.logged)
+
+
+def test_a_queue_is_no_silence(bridge):
+    """Waiting while others connect to a host counts for nothing against it."""
+    turn = connecting("one")
+    held = 0
+    while turn.acquire(blocking=False):
+        held += 1
+    timer = threading.Timer(7, turn.release, [held])
+    timer.start()
+    finished = run(bridge, connect_timeout_s=6)
+    timer.join()
+
+    assert finished.success, finished.errors
 
 
 def test_network_cut(bridge, host):
