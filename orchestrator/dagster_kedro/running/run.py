@@ -216,7 +216,7 @@ class KedroRun:
                     "conductor holds one session for a whole run."
                 )
             return None
-        if not chosen.is_wanted and self._is_one_worker():
+        if not chosen.is_wanted and len(self.plan.groups) == 1:
             return None
         self._invocations.stage_results()
         has_hooks = bool(self._invocations.hooks_once)
