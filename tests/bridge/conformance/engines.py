@@ -26,8 +26,6 @@ class Relay:
         self._server = socket.create_server(("localhost", 0))
         self._before = before
         self.port = self._server.getsockname()[1]
-        self.taken = 0
-        """Connections so far."""
         self._open = [self._server]
         self._carrying: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -57,7 +55,6 @@ class Relay:
                 near, _ = self._server.accept()
             except OSError:
                 return
-            self.taken += 1
             far = socket.socket(socket.AF_UNIX)
             far.connect(ENGINE_SOCKET)
             self._open += [near, far]

@@ -112,14 +112,20 @@ def test_through_a_remote_address(bridge):
     assert finished.success, finished.errors
 
 
-def test_connections_are_kept(bridge):
-    """Containers of a run share a connection besides their streams, and it ends with the run."""
-    with Relay() as relay:
+def test_the_engine_is_kept(bridge):
+    """Containers of a run share what has reached the engine, and connections end with the run."""
+    asked = []
+
+    def look(data):
+        asked.append(data.split(b"\r\n")[0].split(b"?")[0])
+
+    with Relay(look) as relay:
         client = bridge.adapter.client(bridge.token, engine_url=f"tcp://localhost:{relay.port}")
         finished = bridge.run("chain", behaviour="fine", client=client, max_concurrent=1)
 
         assert finished.success, finished.errors
-        assert 3 + 1 == relay.taken
+        assert 1 == asked.count(b"GET /version HTTP/1.1")
+        assert 3 == len([each for each in asked if each.endswith(b"/containers/create")])
         gc.collect()  # when the library closes what nobody holds any more
         assert relay.is_idle()
 
