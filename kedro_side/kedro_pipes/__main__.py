@@ -18,6 +18,7 @@ from kedro_manifest.invocation import MARKS_PARAM, Invocation, read_invocation
 
 from kedro_pipes.environment import prepare_environment
 from kedro_pipes.guardian import start_guardian, start_guardian_of_many
+from kedro_pipes.init_process import become_init
 from kedro_pipes.worker.channel import NumberedMessageWriter
 from kedro_pipes.worker.output import MarkedOutput
 from kedro_pipes.worker.pipes_process import refuse, show_traceback, work_under_pipes
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
 
         return run_command(arguments)
     options = _parse(arguments)
+    become_init()
     roster = None
     if ORDERS_VARIABLE in os.environ:
         roster = start_guardian_of_many()

@@ -21,6 +21,7 @@ from kedro_manifest.orchestration.docker import (
     Tls,
     Ulimit,
 )
+from kedro_manifest.orchestration.kubernetes import PodConfig, StartLimits
 from kedro_manifest.orchestration.placement import Timeout
 from kedro_manifest.planning.grouping import ExplicitGroup
 
@@ -29,7 +30,7 @@ DEFAULT_CLIENT = "default"
 
 Start = Literal["auto", "warm", "cold"]
 
-_PLANNED = ("k8s", "ssh")
+_PLANNED = ("ssh",)
 
 
 class ChosenFor(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +119,52 @@ class DockerClient(_Client, frozen=True, kw_only=True, tag="docker"):
     """Whatever else `docker.containers.create` takes, as in dagster-docker."""
 
 
+class K8sClient(_Client, frozen=True, kw_only=True, tag="k8s"):
+    """A Kubernetes pod for each worker."""
+
+    image: str
+    """Image of the project, with `kedro-dagster-pipes[kedro]`."""
+    namespace: str | None = None
+    """Where the pods are. Default: that of the orchestrator's pod, or of the context."""
+    kubeconfig: str | None = None
+    """File that says how the cluster is reached. Default: the orchestrator's service account in a
+    pod, elsewhere what `kubectl` would take."""
+    context: str | None = None
+    """A context of that file. Default: its current one."""
+    pull: Pull = "missing"
+    """When nodes of the cluster fetch the image."""
+    image_pull_secrets: list[str] = []
+    """Secrets of the namespace with which it is fetched."""
+    service_account: str | None = None
+    """Of the workers, which need no rights at all. Default: the namespace's `default`."""
+    resources: ContainerResources = ContainerResources()
+    """What a worker asks for, which is its limit as well."""
+    env: dict[str, str] = {}
+    """Environment variables of its workers."""
+    pass_env: list[str] = []
+    """Variables that are handed on from the orchestrator's environment; `*` stands for anything."""
+    env_secrets: list[str] = []
+    """Secrets of the namespace whose every key becomes a variable."""
+    env_config_maps: list[str] = []
+    """Config maps of the namespace whose every key becomes a variable."""
+    labels: dict[str, str] = {}
+    """Labels of its pods, besides those that tell run, step, group and attempt."""
+    pod: PodConfig = PodConfig()
+    python: str = "python"
+    """Interpreter, in the image."""
+    project_dir: str | None = None
+    """The project's folder, in the image. Default: the image's working directory."""
+    mount_project: bool = False
+    """Whether the project's folder of the orchestrator's machine is mounted, at the same path: for a
+    cluster on this machine whose nodes see that path."""
+    grace_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    """Seconds between asking a worker to stop and killing it."""
+    lease_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """Seconds after which a worker that hears nothing of the orchestrator ends itself; 0 for never.
+    Needs the right to attach to pods."""
+    limits: StartLimits = StartLimits()
+
+
 class CustomClient(_Client, frozen=True, kw_only=True, tag="custom"):
     """Any client that can be written in Python."""
 
@@ -127,7 +174,7 @@ class CustomClient(_Client, frozen=True, kw_only=True, tag="custom"):
     """Its arguments; `{env: NAME}` is handed over as `dagster.EnvVar`."""
 
 
-AnyClient = SubprocessClient | DockerClient | CustomClient
+AnyClient = SubprocessClient | DockerClient | K8sClient | CustomClient
 
 
 class Concurrency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

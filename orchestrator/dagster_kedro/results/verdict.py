@@ -63,6 +63,8 @@ def judge_worker(
         raise _TAKEN[ended.taken](describe_exit(group, ended, output))
     if ended.lost is not None:
         raise WorkerLostError(describe_exit(group, ended, output))
+    if ended.overdue:
+        raise WorkerTimedOutError(describe_exit(group, ended, output))
     if timed_out_s is not None:
         raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
     if isinstance(reason, NodeFailed):
