@@ -6,6 +6,7 @@ errors become ours here. Knows no workers, messages or groups.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -90,11 +91,15 @@ class KubernetesApi:
                 "the orchestrator run in the cluster with a service account."
             ) from error
         self.namespace = namespace or found or "default"
-        self._configuration.retries = _RETRIES
         # Each worker's log is a connection that stays.
         self._configuration.connection_pool_maxsize = 50
-        self._client = kubernetes.client.ApiClient(self._configuration)
+        # Who reads a stream opens it again by itself, and wants to know of a failure at once.
+        self._streams = kubernetes.client.ApiClient(self._configuration)
+        patient = copy.copy(self._configuration)
+        patient.retries = _RETRIES
+        self._client = kubernetes.client.ApiClient(patient)
         self._core = kubernetes.client.CoreV1Api(self._client)
+        self._streaming = kubernetes.client.CoreV1Api(self._streams)
 
     def _load(self, kubeconfig: str | None, context: str | None) -> str | None:
         if self._in_cluster:
@@ -109,8 +114,9 @@ class KubernetesApi:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._client.close()
-        self._client.rest_client.pool_manager.clear()
+        for client in (self._client, self._streams):
+            client.close()
+            client.rest_client.pool_manager.clear()
 
     def own_pod(self) -> dict[str, Any] | None:
         """Return an owner reference to the pod that this process is in, if it is in one of ours."""
@@ -167,7 +173,7 @@ class KubernetesApi:
     def list_pods(self, selector: str) -> PodList:
         """Return the pods with some labels."""
         answer = self._ask(
-            self._core.list_namespaced_pod, label_selector=selector, _preload_content=False
+            self._streaming.list_namespaced_pod, label_selector=selector, _preload_content=False
         )
         return msgspec.json.decode(answer.data, type=PodList)
 
@@ -184,14 +190,14 @@ class KubernetesApi:
         return [f"{each.reason}: {each.message}" for each in found if each.type == "Warning"]
 
     def watch_pods(self, selector: str, version: str, timeout_s: int) -> Iterator[tuple[str, Pod]]:
-        """Yield what happens to the pods with some labels, until the server ends it.
+        """Return what happens to the pods with some labels, until the server ends it.
 
         Raises:
             ApiRefusedError: With code 410 where that version is forgotten.
             ApiUnreachableError: The connection broke.
         """
         answer = self._ask(
-            self._core.list_namespaced_pod,
+            self._streaming.list_namespaced_pod,
             label_selector=selector,
             watch=True,
             resource_version=version,
@@ -200,12 +206,7 @@ class KubernetesApi:
             _preload_content=False,
             _request_timeout=(_CONNECT_S, timeout_s + _CONNECT_S),
         )
-        for line in _lines(answer):
-            change = msgspec.json.decode(line, type=Change)
-            if change.type == "ERROR":
-                failure = msgspec.json.decode(change.object, type=Failure)
-                raise ApiRefusedError(failure.code, failure.message or failure.reason or "")
-            yield change.type, msgspec.json.decode(change.object, type=Pod)
+        return _changes(answer)
 
     def read_log(
         self, pod: str, container: str, *, since: str | None, follow: bool, silence_s: float
@@ -227,7 +228,7 @@ class KubernetesApi:
         query += [("sinceTime", since)] if since else []
         answer = self._ask(
             # The generated method knows no `sinceTime`.
-            self._client.call_api,
+            self._streams.call_api,
             "/api/v1/namespaces/{namespace}/pods/{name}/log",
             "GET",
             {"namespace": self.namespace, "name": pod},
@@ -287,11 +288,12 @@ class KubernetesApi:
         try:
             return call(*arguments, **options)
         except ApiException as error:
-            code = error.status or _code_of_handshake(str(error.reason))
-            words = _words_of(error)
-            if not code or code in _TRIED_AGAIN:
-                raise ApiUnreachableError(words) from error
-            raise ApiRefusedError(code, words) from error
+            raise _ours(error) from error
+        except AttributeError as error:
+            # Of a connection that is refused, the library wants to decode a body that is not there.
+            if not isinstance(error.__context__, ApiException):
+                raise
+            raise _ours(error.__context__) from error
         except _CONNECTION_ERRORS as error:
             raise ApiUnreachableError(str(error)) from error
 
@@ -404,11 +406,28 @@ def _chunks(answer: Any) -> Iterator[bytes]:
         answer.close()
 
 
+def _changes(answer: Any) -> Iterator[tuple[str, Pod]]:
+    for line in _lines(answer):
+        change = msgspec.json.decode(line, type=Change)
+        if change.type == "ERROR":
+            failure = msgspec.json.decode(change.object, type=Failure)
+            raise ApiRefusedError(failure.code, failure.message or failure.reason or "")
+        yield change.type, msgspec.json.decode(change.object, type=Pod)
+
+
 def _lines(answer: Any) -> Iterator[bytes]:
     rest = b""
     for chunk in _chunks(answer):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (line for line in lines if line.strip())
+
+
+def _ours(error: ApiException) -> ApiRefusedError | ApiUnreachableError:
+    code = error.status or _code_of_handshake(str(error.reason))
+    words = _words_of(error)
+    if not code or code in _TRIED_AGAIN:
+        return ApiUnreachableError(words)
+    return ApiRefusedError(code, words)
 
 
 def _words_of(error: ApiException) -> str:

@@ -120,4 +120,6 @@ class LeaseKeeper:
                 lease.refusal = str(error)
         except ApiUnreachableError:
             pass
+        except Exception as error:  # noqa: BLE001 - the leases of others have to be kept
+            lease.refusal = f"{type(error).__name__}: {error}"
         return None

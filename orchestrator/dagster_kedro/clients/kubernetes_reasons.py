@@ -139,14 +139,18 @@ def _taken(pod: Pod, disrupted: Condition | None) -> WorkerExit | None:
 
 def _is_lost(pod: Pod, disrupted: Condition | None) -> bool:
     by_taint = disrupted is not None and disrupted.reason in _NODE_IS_LOST
-    return pod.status.reason in _NODE_IS_LOST or (by_taint and bool(pod.metadata.deletion_timestamp))
+    return pod.status.reason in _NODE_IS_LOST or (
+        by_taint and bool(pod.metadata.deletion_timestamp)
+    )
 
 
 def _out_of_memory(ended: Terminated, memory_bytes: int | None) -> WorkerExit:
     # What the kernel kills it for is that it has reached its limit.
-    return WorkerExit(
-        signal=signal.SIGKILL, out_of_memory=True, peak_memory_bytes=memory_bytes
-    ) if ended.exit_code else WorkerExit(code=0)
+    return (
+        WorkerExit(signal=signal.SIGKILL, out_of_memory=True, peak_memory_bytes=memory_bytes)
+        if ended.exit_code
+        else WorkerExit(code=0)
+    )
 
 
 def _exit_of(ended: Terminated) -> WorkerExit:

@@ -95,8 +95,8 @@ class PodWatch:
             began_at = time.monotonic()
             try:
                 version = version or self._list(began_at)
-                self._trouble = None
-                for version in self._watch(version):
+                for each in self._watch(version):
+                    version = each
                     pause_s = _FIRST_PAUSE_S
                     if self._closed.is_set():
                         return
@@ -131,9 +131,10 @@ class PodWatch:
         return listed.metadata.resource_version
 
     def _watch(self, version: str) -> Iterator[str]:
+        changes = self._api.watch_pods(self._selector, version, _WATCH_S)
+        self._trouble = None
         yield version
-        for kind, pod in self._api.watch_pods(self._selector, version, _WATCH_S):
-            self._trouble = None
+        for kind, pod in changes:
             if kind != "BOOKMARK":
                 self._take(kind, pod)
             yield pod.metadata.resource_version

@@ -223,6 +223,7 @@ class PodWorker:
         if watch.trouble is not None:
             since, words = watch.trouble
             if time.monotonic() - since > self._patience_s:
+                self._log.give_up()
                 return WorkerExit(
                     lost=f"is out of reach: the Kubernetes API does not answer ({words})"
                 )

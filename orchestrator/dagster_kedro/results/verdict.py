@@ -63,10 +63,11 @@ def judge_worker(
         raise _TAKEN[ended.taken](describe_exit(group, ended, output))
     if ended.lost is not None:
         raise WorkerLostError(describe_exit(group, ended, output))
-    if ended.overdue:
-        raise WorkerTimedOutError(describe_exit(group, ended, output))
-    if timed_out_s is not None:
-        raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
+    if ended.overdue or timed_out_s is not None:
+        said = describe_exit(group, ended, output)
+        if timed_out_s is not None:
+            said = describe_timeout(group, timed_out_s, output)
+        raise WorkerTimedOutError(said)
     if isinstance(reason, NodeFailed):
         raise NodeFailedError(describe_failure(reason), reason)
     if reason is not None and reason.get("name") == _BLOCKED:

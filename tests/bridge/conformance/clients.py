@@ -277,18 +277,24 @@ class KubernetesUnderTest(DockerUnderTest):
         module = "__import__('dagster_kedro.clients.kubernetes', fromlist=['_'])"
         return f"{module}.KedroK8sClient(**{self.options(token)!r})"
 
+    def api(self) -> KubernetesApi:
+        """Return the cluster's API, past the client that is tested."""
+        return KubernetesApi(kubeconfig=self.options("")["kubeconfig"])
+
     def pods(self, token: str) -> list[Any]:
         """Return the pods of a test that are there."""
-        kubeconfig = self.options(token)["kubeconfig"]
-        api = KubernetesApi(kubeconfig=kubeconfig)
-        try:
-            return api.list_pods(f"{TOKEN}={token}").items
-        finally:
-            api.close()
+        return self.api().list_pods(f"{TOKEN}={token}").items
+
+    def raw_pod(self, name: str) -> Any:
+        """Return all that the API says of a pod."""
+        api = self.api()
+        answer = api._core.read_namespaced_pod(name, api.namespace, _preload_content=False)
+        return json.loads(answer.data)
 
     def orchestrator(self, token: str) -> int:
         """Return the process of the Dagster step that has started the worker."""
-        (pod,) = self.pods(token)
+        # One that was ended by its lease is left, for `kedro pipes k8s sweep`.
+        (pod,) = [each for each in self.pods(token) if each.status.phase == "Running"]
         return int(pod.metadata.annotations[STARTED_BY_LABEL].rpartition(":")[2])
 
     def leftovers(self, token: str, within_s: float = 8.0) -> list[str]:

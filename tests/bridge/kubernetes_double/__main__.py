@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import kmock
@@ -43,7 +44,8 @@ async def serve(file: Path) -> None:
         written.write_text(json.dumps(kubeconfig(str(server.url).rstrip("/"))))
         written.rename(file)
         while not ended.is_set() and os.getppid() == parent:
-            await asyncio.sleep(0.2)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), 0.2)
 
 
 if __name__ == "__main__":

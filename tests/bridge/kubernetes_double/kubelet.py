@@ -236,11 +236,7 @@ class Kubelet:
 
     def _tell(self, pod: dict, container: dict, *, initial: bool = False, **state) -> None:
         kind = "initContainerStatuses" if initial else "containerStatuses"
-        others = [
-            each
-            for each in pod["status"].get(kind, [])
-            if each["name"] != container["name"]
-        ]
+        others = [each for each in pod["status"].get(kind, []) if each["name"] != container["name"]]
         self._server.set_status(pod, **{kind: [*others, self._status(container, **state)]})
 
     async def _wait_for_volumes(self, pod: dict) -> None:
@@ -294,7 +290,9 @@ class Kubelet:
             return 128
         if not initial:
             self._server.set_status(pod, phase="Running")
-        self._tell(pod, container, initial=initial, running={"startedAt": stamp(time.time_ns()).decode()})
+        self._tell(
+            pod, container, initial=initial, running={"startedAt": stamp(time.time_ns()).decode()}
+        )
         await ended.wait()
         state = await self._do(self._wait, made.id)
         code = state["ExitCode"]
@@ -332,8 +330,16 @@ class Kubelet:
     async def _wait_for_sources(self, pod: dict, container: dict) -> None:
         namespace = pod["metadata"]["namespace"]
         wanted = [
-            *(("secrets", each["secretRef"]["name"]) for each in container.get("envFrom", []) if "secretRef" in each),
-            *(("configmaps", each["configMapRef"]["name"]) for each in container.get("envFrom", []) if "configMapRef" in each),
+            *(
+                ("secrets", each["secretRef"]["name"])
+                for each in container.get("envFrom", [])
+                if "secretRef" in each
+            ),
+            *(
+                ("configmaps", each["configMapRef"]["name"])
+                for each in container.get("envFrom", [])
+                if "configMapRef" in each
+            ),
         ]
         for plural, name in wanted:
             while self._server.find(plural, namespace, name) is None:
@@ -374,7 +380,10 @@ class Kubelet:
             else:
                 name = each["secretRef"]["name"]
                 found |= self._server.find("secrets", namespace, name)["stringData"]
-        return {**found, **{each["name"]: each.get("value", "") for each in container.get("env", [])}}
+        return {
+            **found,
+            **{each["name"]: each.get("value", "") for each in container.get("env", [])},
+        }
 
     def _mounts(self, pod: dict, container: dict) -> list[docker.types.Mount]:
         volumes = {each["name"]: each for each in pod["spec"].get("volumes", [])}
