@@ -146,7 +146,7 @@ def test_most_attempts():
     )
 
 
-@pytest.mark.parametrize("kind", ["k8s", "ssh"])
+@pytest.mark.parametrize("kind", ["ssh"])
 def test_planned_clients(kind):
     """What is still to come is said to be, with the way until then."""
     with pytest.raises(OrchestrationError, match=rf"clients\.far\.type: .*'{kind}'.*type: custom"):

@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import msgspec
 from dagster_pipes import (
     DAGSTER_PIPES_CONTEXT_ENV_VAR,
@@ -51,15 +50,15 @@ from pydantic import Field
 
 from dagster_kedro.clients.attempts import attempt_of
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
-from dagster_kedro.clients.kubernetes_api import (
+from dagster_kedro.clients.kubernetes_api import owner_reference
+from dagster_kedro.clients.kubernetes_connection import ClusterAddress, Connection, connected
+from dagster_kedro.clients.kubernetes_errors import (
     CONFLICT,
     NOT_FOUND,
     ApiRefusedError,
     ApiUnreachableError,
     explained,
-    owner_reference,
 )
-from dagster_kedro.clients.kubernetes_connection import ClusterAddress, Connection, connected
 from dagster_kedro.clients.kubernetes_objects import Pod
 from dagster_kedro.clients.kubernetes_pod import (
     CONTEXT_FILE,
@@ -352,10 +351,8 @@ def _takeover(connection: Connection, body: dict[str, Any]) -> Pod | None:
 
 def _end(connection: Connection, worker: PodWorker, pod: Pod) -> None:
     """See that nothing of a worker runs any more, and remove its pod."""
-    try:
+    with suppress(WorkerNotStartedError):  # it has been said why
         worker.stop()
-    except WorkerNotStartedError:
-        pass  # it has been said why
     with suppress(ApiRefusedError, ApiUnreachableError):
         connection.api.delete_pod(pod.metadata.name, pod.metadata.uid, 0)
 

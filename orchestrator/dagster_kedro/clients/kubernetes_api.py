@@ -9,25 +9,30 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import kubernetes.client
-import kubernetes.client.models as models
 import kubernetes.config
 import kubernetes.stream
 import msgspec
 import urllib3.exceptions
 from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
+from kubernetes.client import models
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.util import Retry
 
+from dagster_kedro.clients.kubernetes_errors import (
+    CONFLICT,
+    NOT_FOUND,
+    ApiRefusedError,
+    ApiUnreachableError,
+)
 from dagster_kedro.clients.kubernetes_objects import Change, EventList, Failure, Pod, PodList
 from dagster_kedro.errors import WorkerNotStartedError
 
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 _CONNECT_S, _ANSWER_S = 10, 60
 _TRIED_AGAIN = (429, 500, 502, 503, 504)
 _RETRIES = Retry(
@@ -42,24 +47,6 @@ _RETRIES = Retry(
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CHUNK_BYTES = 64 * 1024
 _CONNECTION_ERRORS = (urllib3.exceptions.HTTPError, OSError)
-_Answer = TypeVar("_Answer")
-
-
-class ApiRefusedError(Exception):
-    """The API answers, and says no.
-
-    Args:
-        code: Of HTTP.
-        words: What it says.
-    """
-
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
-        self.code = code
-
-
-class ApiUnreachableError(Exception):
-    """The API does not answer, or cannot at the moment."""
 
 
 class KubernetesApi:
@@ -291,9 +278,8 @@ class KubernetesApi:
             raise _ours(error) from error
         except AttributeError as error:
             # Of a connection that is refused, the library wants to decode a body that is not there.
-            if not isinstance(error.__context__, ApiException):
-                raise
-            raise _ours(error.__context__) from error
+            refusal = error.__context__
+            raise (_ours(refusal) if isinstance(refusal, ApiException) else error) from error
         except _CONNECTION_ERRORS as error:
             raise ApiUnreachableError(str(error)) from error
 
@@ -317,7 +303,9 @@ class Attached:
         try:
             self._socket.update(timeout=0)  # answers the server's pings, and notices an end
             if not self._socket.is_open():
-                raise ApiUnreachableError("the connection to its standard input has ended")
+                raise ApiUnreachableError(  # noqa: TRY301 - goes the way of all others
+                    "the connection to its standard input has ended"
+                )
             self._socket.write_stdin(text)
         except ApiUnreachableError:
             raise
@@ -328,26 +316,6 @@ class Attached:
         """End the connection."""
         with suppress(Exception):
             self._socket.close()
-
-
-@contextmanager
-def explained(what: str, cure: str) -> Iterator[None]:
-    """Say what could not be done where the API refuses it, or does not answer.
-
-    Raises:
-        WorkerNotStartedError: As said.
-    """
-    try:
-        yield
-    except ApiRefusedError as error:
-        raise WorkerNotStartedError(
-            f"Cannot {what}: the Kubernetes API refuses it ({error.code}): {error}. {cure}"
-        ) from error
-    except ApiUnreachableError as error:
-        raise WorkerNotStartedError(
-            f"Cannot {what}: the Kubernetes API does not answer: {error}. See that the cluster is "
-            "up, and that this process reaches it (`kubectl get pods`)."
-        ) from error
 
 
 def owner_reference(pod: Pod) -> dict[str, Any]:

@@ -49,13 +49,17 @@ class Connection:
 
 class _Connections:
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Have none."""
         self.open: dict[tuple[ClusterAddress, str], Connection] = {}
         self.lock = threading.Lock()
 
 
 _connections = _Connections()
 # What a process forks has none of its threads.
-os.register_at_fork(after_in_child=lambda: _connections.__init__())  # type: ignore[misc]
+os.register_at_fork(after_in_child=_connections.begin)
 
 
 @contextmanager

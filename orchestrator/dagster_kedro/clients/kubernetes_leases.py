@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
-from dagster_kedro.clients.kubernetes_api import (
+from dagster_kedro.clients.kubernetes_api import Attached, KubernetesApi
+from dagster_kedro.clients.kubernetes_errors import (
     ApiRefusedError,
     ApiUnreachableError,
-    Attached,
-    KubernetesApi,
 )
 
 _BEATS_PER_LEASE = 4
@@ -71,10 +71,8 @@ class LeaseKeeper:
         with self._lock:
             self._leases.discard(lease)
         if lease.attached is not None:
-            try:
+            with suppress(ApiUnreachableError):  # the container has ended, or will be deleted
                 lease.attached.send(_ALL_IS_WELL)
-            except ApiUnreachableError:
-                pass  # the container has ended, or will be deleted
             lease.attached.close()
 
     def close(self) -> None:

@@ -98,62 +98,60 @@ def how_it_ended(pod: Pod, *, is_deleted: bool, memory_bytes: int | None) -> Wor
         is_deleted: Whether the pod is gone.
         memory_bytes: What the worker may use; None for anything.
     """
-    status = pod.status
-    disrupted = pod.condition("DisruptionTarget")
     ended = pod.container(WORKER).terminated
-    if status.reason == "DeadlineExceeded":
-        return WorkerExit(overdue=True, cure=_quoted(status.message))
-    if ended is not None and ended.reason == "OOMKilled":
-        return _out_of_memory(ended, memory_bytes)
-    if (ended is None or ended.exit_code) and (is_deleted or _has_ended(pod) or ended):
-        if taken := _taken(pod, disrupted):
-            return taken
-        if is_deleted or pod.metadata.deletion_timestamp:
-            return WorkerExit(lost="lost its pod, which somebody has deleted,")
-    if _is_lost(pod, disrupted):
+    if pod.status.reason == "DeadlineExceeded":
+        return WorkerExit(overdue=True, cure=_quoted(pod.status.message))
+    if ended is not None and (not ended.exit_code or ended.reason == "OOMKilled"):
+        return _exit_of(ended, memory_bytes)
+    is_going = is_deleted or bool(pod.metadata.deletion_timestamp)
+    is_over = is_deleted or ended is not None or _has_ended(pod)
+    if (is_over or is_going) and _is_node_lost(pod):
         return WorkerExit(lost="lost its node, of which the cluster hears nothing any more,")
-    if ended is not None:
-        return _exit_of(ended)
-    if is_deleted:
+    return _end_of_pod(pod, ended, is_going=is_going) if is_over else None
+
+
+def _end_of_pod(pod: Pod, ended: Terminated | None, *, is_going: bool) -> WorkerExit:
+    """Return how a worker ended that did not end well, and whose pod may have been taken away."""
+    if taken := _taken(pod):
+        return taken
+    if is_going:
         return WorkerExit(lost="lost its pod, which somebody has deleted,")
-    if _has_ended(pod):
-        words = _said(status.reason, status.message) or f"phase {status.phase}"
-        return WorkerExit(lost=f"ended, and its pod tells no exit code ({words}),")
-    return None
+    if ended is not None:
+        return _exit_of(ended, None)
+    words = _said(pod.status.reason, pod.status.message) or f"phase {pod.status.phase}"
+    return WorkerExit(lost=f"ended, and its pod tells no exit code ({words}),")
 
 
 def _has_ended(pod: Pod) -> bool:
     return pod.status.phase in ("Succeeded", "Failed")
 
 
-def _taken(pod: Pod, disrupted: Condition | None) -> WorkerExit | None:
-    taken = _TAKEN.get(pod.status.reason or "")
-    if taken is not None:
-        return WorkerExit(taken=taken, cure=_quoted(pod.status.message))
-    if disrupted is not None and disrupted.status == "True":
-        taken = _TAKEN.get(disrupted.reason or "")
+def _taken(pod: Pod) -> WorkerExit | None:
+    disrupted = _disruption(pod)
+    reasons = [(pod.status.reason, pod.status.message)]
+    reasons += [(disrupted.reason, disrupted.message)] if disrupted else []
+    for reason, message in reasons:
+        taken = _TAKEN.get(reason or "")
         if taken is not None:
-            return WorkerExit(taken=taken, cure=_quoted(disrupted.message))
+            return WorkerExit(taken=taken, cure=_quoted(message))
     return None
 
 
-def _is_lost(pod: Pod, disrupted: Condition | None) -> bool:
+def _is_node_lost(pod: Pod) -> bool:
+    disrupted = _disruption(pod)
     by_taint = disrupted is not None and disrupted.reason in _NODE_IS_LOST
-    return pod.status.reason in _NODE_IS_LOST or (
-        by_taint and bool(pod.metadata.deletion_timestamp)
-    )
+    return pod.status.reason in _NODE_IS_LOST or by_taint
 
 
-def _out_of_memory(ended: Terminated, memory_bytes: int | None) -> WorkerExit:
-    # What the kernel kills it for is that it has reached its limit.
-    return (
-        WorkerExit(signal=signal.SIGKILL, out_of_memory=True, peak_memory_bytes=memory_bytes)
-        if ended.exit_code
-        else WorkerExit(code=0)
-    )
+def _disruption(pod: Pod) -> Condition | None:
+    found = pod.condition("DisruptionTarget")
+    return found if found is not None and found.status == "True" else None
 
 
-def _exit_of(ended: Terminated) -> WorkerExit:
+def _exit_of(ended: Terminated, memory_bytes: int | None) -> WorkerExit:
+    if ended.exit_code and ended.reason == "OOMKilled":
+        # What the kernel kills it for is that it has reached its limit.
+        return WorkerExit(signal=signal.SIGKILL, out_of_memory=True, peak_memory_bytes=memory_bytes)
     by_signal = ended.exit_code in _SIGNAL_CODES
     return WorkerExit(
         code=None if by_signal else ended.exit_code,

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from dagster_kedro.clients.kubernetes_api import (
+from dagster_kedro.clients.kubernetes_api import KubernetesApi
+from dagster_kedro.clients.kubernetes_errors import (
     FORBIDDEN,
     GONE,
     UNAUTHORIZED,
     ApiRefusedError,
     ApiUnreachableError,
-    KubernetesApi,
 )
 from dagster_kedro.clients.kubernetes_objects import Pod, PodList
 

@@ -12,14 +12,14 @@ from typing import IO, cast
 from kedro_manifest.orchestration.kubernetes import StartLimits
 
 from dagster_kedro.clients.base import OutputLine, WorkerExit
-from dagster_kedro.clients.kubernetes_api import (
+from dagster_kedro.clients.kubernetes_connection import Connection
+from dagster_kedro.clients.kubernetes_errors import (
     FORBIDDEN,
     NOT_FOUND,
     UNAUTHORIZED,
     ApiRefusedError,
     ApiUnreachableError,
 )
-from dagster_kedro.clients.kubernetes_connection import Connection
 from dagster_kedro.clients.kubernetes_leases import Lease
 from dagster_kedro.clients.kubernetes_logs import LogBrokenError, LogGoneError, LogStream
 from dagster_kedro.clients.kubernetes_objects import Pod
