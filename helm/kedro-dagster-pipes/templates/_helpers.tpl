@@ -62,13 +62,6 @@ k8s:
     - name: {{ . }}
     {{- end }}
   {{- end }}
-  {{- if .Values.instanceConfigMap }}
-  dagster_home: /opt/dagster/dagster_home
-  instance_config_map: {{ .Values.instanceConfigMap }}
-  {{- end }}
-  {{- with .Values.postgresSecret }}
-  postgres_password_secret: {{ . }}
-  {{- end }}
   {{- with .Values.envSecrets }}
   env_secrets: {{ toJson . }}
   {{- end }}
@@ -83,13 +76,13 @@ k8s:
     container_config:
       security_context: {{ include "location.containerSecurity" . | fromYaml | toJson }}
       volume_mounts: {{ include "location.mounts" . | fromYamlArray | toJson }}
+      {{- with .Values.env }}
       env:
-        {{- range $name, $value := .Values.env }}
+        {{- range $name, $value := . }}
         - name: {{ $name }}
           value: {{ $value | quote }}
         {{- end }}
-        - name: KEDRO_PIPES_WORKER_SERVICE_ACCOUNT
-          value: {{ include "location.workerServiceAccount" . }}
+      {{- end }}
     pod_spec_config:
       security_context: {{ include "location.podSecurity" . | fromYaml | toJson }}
       volumes: {{ include "location.volumes" . | fromYamlArray | toJson }}

@@ -254,7 +254,8 @@ class KubernetesUnderTest(DockerUnderTest):
         named = {f"host-{number}": path for number, path in enumerate(paths)}
         mounts = [{"name": name, "mount_path": path} for name, path in named.items()]
         volumes = [{"name": name, "host_path": {"path": path}} for name, path in named.items()]
-        container = {"volume_mounts": mounts, "security_context": {"run_as_user": 0}}
+        root = {"run_as_user": 0, "run_as_non_root": False}  # whose the tests' folders are
+        container = {"volume_mounts": mounts, "security_context": root}
         is_real = "TESTS_ON_CLUSTER" in os.environ
         return {
             "image": WORKER_IMAGE if is_real else worker_image(),

@@ -341,6 +341,7 @@ def test_what_a_pod_gets(bridge):
     assert {"cpu": "500m", "memory": "300Mi"} == container["resources"]["limits"]
     assert container["resources"]["limits"] == container["resources"]["requests"]
     assert {"name": "COLOUR", "value": "blue"} in container["env"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
     assert ("Never", False) == (spec["restartPolicy"], spec["automountServiceAccountToken"])
     assert "only" == metadata["labels"][GROUP_LABEL]
     assert {"dagster/run-id", "dagster/op", "kedro-pipes/attempt"} <= metadata["labels"].keys()
