@@ -53,10 +53,7 @@ def meanwhile(bridge, act):
     bridge.project_dir  # noqa: B018 - the thread makes no copy
 
     def wait_and_act():
-        deadline = time.monotonic() + 60
-        while not (bridge.project_dir / "data/hanging").exists():
-            assert time.monotonic() < deadline, "no hanging"
-            time.sleep(0.05)
+        eventually((bridge.project_dir / "data/hanging").exists)
         (pod,) = bridge.adapter.pods(bridge.token)
         act(pod)
 
@@ -239,40 +236,35 @@ def test_broken_connections(bridge, what):
 def test_lost_log(bridge):
     """Messages that the cluster has thrown away are missed: the group fails, and says which."""
 
-    def rotate(pod):
+    def lose():
+        eventually(lambda: running(bridge))
+        (pod,) = running(bridge)
         tell(faults=[{"method": "GET", "path": "/log", "status": 500}])
         ask_double("break")
         (bridge.project_dir / "data/go").touch()
-        deadline = time.monotonic() + 60
-        while not (bridge.project_dir / "data/continued.json").exists():
-            assert time.monotonic() < deadline, "nothing continued"
-            time.sleep(0.1)
+        eventually((bridge.project_dir / "data/outcome.json").exists)
         ask_double("rotate", name=pod.metadata.name)
         tell(faults=[])
 
     bridge.project_dir  # noqa: B018 - the thread makes no copy
-    thread = meanwhile_begun(bridge, rotate)
-    finished = bridge.run("chain", behaviour="wait", client=bridge.adapter.client(bridge.token))
+    thread = threading.Thread(target=lose)
+    thread.start()
+    finished = run(bridge, "wait")
     thread.join()
 
     assert not finished.success
     assert re.search(r"never arrived|without its closing message", finished.error)
 
 
-def meanwhile_begun(bridge, act):
-    """Do something once the second node of the chain waits."""
+def running(bridge):
+    return [pod for pod in bridge.adapter.pods(bridge.token) if pod.status.phase == "Running"]
 
-    def wait_and_act():
-        deadline = time.monotonic() + 60
-        while not (bridge.project_dir / "data/begun.json").exists():
-            assert time.monotonic() < deadline, "nothing begun"
-            time.sleep(0.05)
-        pods = bridge.adapter.pods(bridge.token)
-        act(next(pod for pod in pods if pod.status.phase == "Running"))
 
-    thread = threading.Thread(target=wait_and_act)
-    thread.start()
-    return thread
+def eventually(is_so):
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("double")
