@@ -20,6 +20,7 @@ FAST = {"schedule_s": 1, "pull_s": 1, "start_s": 1}
 def bridge(make_bridge):
     """A bridge through pods; whatever it started is gone after, ended pods too."""
     made = make_bridge(KubernetesUnderTest("k8s-stdout", "stdout"))
+    tell(faults=[])  # starts the double too, before there are threads
     yield made
     tell(faults=[])
     assert made.leftovers() == []
