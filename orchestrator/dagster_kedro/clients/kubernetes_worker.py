@@ -234,7 +234,7 @@ class PodWorker:
 
         def is_there() -> bool:
             state = self._watched.pod.container(WORKER)
-            return bool(state.running or state.terminated)
+            return bool(state.running or state.terminated) or self._watched.is_deleted
 
         return self._watched.wait_for(is_there, timeout_s)
 

@@ -5,11 +5,13 @@ Most rows are for the double: what happens to a cluster cannot be asked of a rea
 
 import os
 import re
+import signal
 import threading
 import time
 
 import pytest
 from conformance_clients import KubernetesUnderTest, ask_double
+from dagster_kedro.clients.base import WorkerLaunch
 from kedro_manifest.labels import GROUP_LABEL
 
 pytestmark = pytest.mark.k8s
@@ -338,3 +340,37 @@ def test_what_a_pod_gets(bridge):
     assert ("Never", False) == (spec["restartPolicy"], spec["automountServiceAccountToken"])
     assert "only" == metadata["labels"][GROUP_LABEL]
     assert {"dagster/run-id", "dagster/op", "kedro-pipes/attempt"} <= metadata["labels"].keys()
+
+
+def test_taken_over(bridge):
+    """An orchestrator that comes back follows the pod that it has left, and keeps it alive."""
+    context = {"run_id": "run", "retry_number": 0, "job_name": "job", "extras": {}}
+    launch = WorkerLaunch(
+        group="only",
+        step="step",
+        context_data=context,
+        project_dir=bridge.folder,
+        python=None,
+        command=["sleep", "60"],
+    )
+    client = bridge.adapter.client(bridge.token)
+    orchestrator = os.fork()
+    if orchestrator == 0:
+        try:
+            with client.launch(launch) as worker:
+                while worker.poll() is None:
+                    time.sleep(0.1)
+        finally:
+            os._exit(0)
+    eventually(lambda: running(bridge))
+    (left,) = running(bridge)
+    os.kill(orchestrator, signal.SIGKILL)
+    os.waitpid(orchestrator, 0)
+
+    with client.launch(launch) as worker:
+        ends_at = time.monotonic() + 5  # longer than its lease
+        while time.monotonic() < ends_at:
+            assert worker.poll() is None
+            time.sleep(0.1)
+        (followed,) = running(bridge)
+    assert left.metadata.uid == followed.metadata.uid
