@@ -46,7 +46,7 @@ class LogStream(io.RawIOBase):
 
     Args:
         read_log: Opens it.
-        has_started: Waits until there is a log; returns whether it came within some seconds.
+        has_started: Waits until there may be a log; returns whether that came within some seconds.
         is_over: Tells whether nothing more will be written.
     """
 
@@ -73,9 +73,9 @@ class LogStream(io.RawIOBase):
         self._closing.set()
 
     def _all_chunks(self) -> Iterator[bytes]:
-        while not self._has_started(_FIRST_PAUSE_S):
-            if self._closing.is_set() or self._is_over(_LONGEST_PAUSE_S):
-                break
+        while not self._has_started(_LONGEST_PAUSE_S):
+            if self._closing.is_set():
+                return
         pause_s = _FIRST_PAUSE_S
         while not self._closing.is_set():
             # What was written before the end is in what is read after it.

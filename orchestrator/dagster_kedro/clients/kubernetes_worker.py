@@ -230,11 +230,12 @@ class PodWorker:
         return None
 
     def _has_started(self, timeout_s: float) -> bool:
-        """Wait until there is a log."""
+        """Wait until there is a log, or will be none."""
 
         def is_there() -> bool:
             state = self._watched.pod.container(WORKER)
-            return bool(state.running or state.terminated) or self._watched.is_deleted
+            is_over = self._watched.is_deleted or self._exit is not None
+            return is_over or bool(state.running or state.terminated)
 
         return self._watched.wait_for(is_there, timeout_s)
 
@@ -255,7 +256,8 @@ class PodWorker:
         except ApiUnreachableError as error:
             raise LogBrokenError(str(error)) from error
         except ApiRefusedError as error:
-            if error.code == NOT_FOUND:
+            # A container that never came to run has no log either, which is a bad request.
+            if error.code == NOT_FOUND or self._exit is not None:
                 raise LogGoneError(str(error)) from error
             if error.code in (UNAUTHORIZED, FORBIDDEN):
                 self._log_refusal = str(error)
