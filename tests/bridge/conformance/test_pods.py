@@ -226,7 +226,10 @@ def test_broken_connections(bridge, what):
     thread = threading.Thread(target=break_often)
     thread.start()
     finished = bridge.run(
-        behaviour="log_often", size=8000, client=bridge.adapter.client(bridge.token)
+        behaviour="log_often",
+        size=8000,
+        # Longer than a machine with much to do takes to connect again.
+        client=bridge.adapter.client(bridge.token, lease_s=30.0),
     )
     over.set()
     thread.join()
@@ -353,7 +356,7 @@ def test_taken_over(bridge):
         python=None,
         command=["sleep", "60"],
     )
-    client = bridge.adapter.client(bridge.token)
+    client = bridge.adapter.client(bridge.token, lease_s=8.0)
     orchestrator = os.fork()
     if orchestrator == 0:
         try:
@@ -368,7 +371,7 @@ def test_taken_over(bridge):
     os.waitpid(orchestrator, 0)
 
     with client.launch(launch) as worker:
-        ends_at = time.monotonic() + 5  # longer than its lease
+        ends_at = time.monotonic() + 10  # longer than its lease
         while time.monotonic() < ends_at:
             assert worker.poll() is None
             time.sleep(0.1)
