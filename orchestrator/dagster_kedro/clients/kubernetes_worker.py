@@ -5,10 +5,12 @@ Knows a connection and a pod that is there; not how the pod was described.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from typing import IO, cast
 
+import msgspec
 from kedro_manifest.orchestration.kubernetes import StartLimits
 
 from dagster_kedro.clients.base import OutputLine, WorkerExit
@@ -171,12 +173,19 @@ class PodWorker:
                 "what `python` names, and what is mounted."
             )
         if ended is not None:
-            return ended
+            return self._with_lease(ended)
         if (waits := pending(pod)) is not None:
             self._take_waiting(pod, waits)
         elif self._lease is not None:
             self._keep_lease(self._lease)
         return self._look_at_connection()
+
+    def _with_lease(self, ended: WorkerExit) -> WorkerExit:
+        """Say of a worker that was asked to stop, and not by us, that its guardian may have."""
+        if self._lease is None or ended.signal != signal.SIGTERM:
+            return ended
+        words = f"It was stopped from outside, or heard nothing of us for {self._patience_s:g} s"
+        return msgspec.structs.replace(ended, cure=f"{words} (`lease_s`).")
 
     def _take_waiting(self, pod: Pod, waits: Pending) -> None:
         now = time.monotonic()
