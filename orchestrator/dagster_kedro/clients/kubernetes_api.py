@@ -30,6 +30,7 @@ from dagster_kedro.clients.kubernetes_errors import (
     ApiRefusedError,
     ApiUnreachableError,
 )
+from dagster_kedro.clients.kubernetes_input import Attached
 from dagster_kedro.clients.kubernetes_objects import Change, EventList, Failure, Pod, PodList
 from dagster_kedro.errors import WorkerNotStartedError
 
@@ -282,40 +283,6 @@ class KubernetesApi:
             raise (_ours(refusal) if isinstance(refusal, ApiException) else error) from error
         except _CONNECTION_ERRORS as error:
             raise ApiUnreachableError(str(error)) from error
-
-
-class Attached:
-    """The standard input of a container.
-
-    Args:
-        socket: What the library has handed over.
-    """
-
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
-
-    def send(self, text: str) -> None:
-        """Write something.
-
-        Raises:
-            ApiUnreachableError: The connection broke.
-        """
-        try:
-            self._socket.update(timeout=0)  # answers the server's pings, and notices an end
-            if not self._socket.is_open():
-                raise ApiUnreachableError(  # noqa: TRY301 - goes the way of all others
-                    "the connection to its standard input has ended"
-                )
-            self._socket.write_stdin(text)
-        except ApiUnreachableError:
-            raise
-        except Exception as error:  # whatever the libraries beneath raise
-            raise ApiUnreachableError(str(error)) from error
-
-    def close(self) -> None:
-        """End the connection."""
-        with suppress(Exception):
-            self._socket.close()
 
 
 def owner_reference(pod: Pod) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
-from dagster_kedro.clients.kubernetes_api import Attached, KubernetesApi
+from dagster_kedro.clients.kubernetes_api import KubernetesApi
 from dagster_kedro.clients.kubernetes_errors import (
     ApiRefusedError,
     ApiUnreachableError,
 )
+from dagster_kedro.clients.kubernetes_input import Attached
 
 _BEATS_PER_LEASE = 4
 _BEAT, _ALL_IS_WELL = "\n", "."
