@@ -19,7 +19,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-mlflow test-s3 test-keys bench bench-peers conformance-table hook-table reference screenshots stack stack-down test-stack clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-k8s test-chart test-mlflow test-s3 test-keys bench bench-peers conformance-table hook-table reference screenshots stack stack-down test-stack clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,7 +71,7 @@ test-dagster: environments
 	$(DAGSTER)/python -m pytest tests/orchestrator -m 'not dask and ($(WHICH))' $(PYTEST_FLAGS)
 
 test-bridge: environments
-	$(DAGSTER)/python -m pytest tests/bridge -m 'not docker and not mlflow and not s3 and not ssh and ($(WHICH))' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+	$(DAGSTER)/python -m pytest tests/bridge -m 'not docker and not k8s and not mlflow and not s3 and not ssh and ($(WHICH))' --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
 test-slow: environments ## Run the tests that `make test` leaves out because they take long
 	@$(MAKE) test-kedro test-bridge WHICH=slow
@@ -100,6 +100,18 @@ test-docker: environments ## Test workers in containers; needs a Docker engine
 
 test-ssh: environments ## Test workers on other hosts; needs root, an SSH server and iproute2
 	$(DAGSTER)/python -m pytest tests/bridge -m ssh --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+
+test-k8s: environments ## Test workers in pods of a double on the Docker engine; PYTEST_FLAGS=--k8s for a real cluster
+	$(DAGSTER)/python -m pytest tests/bridge/conformance -m k8s --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+
+test-chart: environments .venv/helm/.ready ## Lint, render and validate the Helm chart
+	$(DAGSTER)/python -m pytest tests/chart --helm-python $(CURDIR)/.venv/helm/bin/python $(PYTEST_FLAGS)
+
+.venv/helm/.ready: pyproject.toml
+	@echo "Making .venv/helm: Helm's own library (half a minute)"
+	@test -x .venv/helm/bin/python || $(PYTHON) -m venv .venv/helm
+	@.venv/helm/bin/python -m pip install $(PIP_FLAGS) helm-python-sdk==0.2.2
+	@touch $@
 
 test-stack: environments ## Test the compose stack with the example; needs Docker, and Compose v2 and 1.29
 	$(DAGSTER)/python -m pytest tests/stack $(PYTEST_FLAGS)

@@ -48,6 +48,23 @@ def pytest_addoption(parser):
         default=REPOSITORY / ".venv/kedro/bin/python",
         help="Interpreter of the environment that has Kedro and no Dagster.",
     )
+    parser.addoption(
+        "--k8s",
+        action="store_true",
+        help="Test pods on the cluster of KUBECONFIG instead of the double.",
+    )
+    parser.addoption(
+        "--helm-python",
+        type=Path,
+        default=REPOSITORY / ".venv/helm/bin/python",
+        help="Interpreter of the environment that has Helm's library.",
+    )
+
+
+def pytest_configure(config):
+    """Let modules that are loaded by path know of the cluster too."""
+    if config.getoption("--k8s"):
+        os.environ["TESTS_ON_CLUSTER"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from kedro_manifest.invocation import MARKS_PARAM, Invocation, read_invocation
 from kedro_pipes.environment import prepare_environment
 from kedro_pipes.garbage import put_off_search
 from kedro_pipes.guardian import start_guardian, start_guardian_of_many
+from kedro_pipes.init_process import become_init
 from kedro_pipes.leaving import leave
 from kedro_pipes.worker.channel import NumberedMessageWriter
 from kedro_pipes.worker.output import MarkedOutput
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
         return run_command(arguments)
     put_off_search()
     options = _parse(arguments) if arguments else {}
+    become_init()
     roster = None
     if ORDERS_VARIABLE in os.environ:
         roster = start_guardian_of_many()

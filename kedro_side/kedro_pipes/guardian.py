@@ -19,21 +19,32 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from kedro_manifest.invocation import CONTROL_VARIABLE, GRACE_VARIABLE
+from kedro_manifest.invocation import CONTROL_VARIABLE, GRACE_VARIABLE, LEASE_VARIABLE
+
+from kedro_pipes.init_process import become_init
 
 _DEFAULT_GRACE_S = 5.0
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
 _MOST_BYTES = 64 * 1024
+_ALL_IS_WELL = b"."
 
 
 def start_guardian() -> None:
     """Fork the guardian, if the client passed a control pipe and the system can fork."""
+    lease = os.environ.pop(LEASE_VARIABLE, None)
     given = _take_control()
     if given is not None:
         control, grace_s = given
         group = os.getpgrp()
-        _fork_guardian(control, {control}, lambda: _guard(control, group, grace_s))
+
+        def guard() -> None:
+            if lease is None:
+                _guard(control, group, grace_s)
+            else:
+                _guard_by_lease(control, group, grace_s, float(lease))
+
+        _fork_guardian(control, {control}, guard)
 
 
 def start_guardian_of_many() -> int:
@@ -104,6 +115,25 @@ def _guard(control: int, group: int, grace_s: float) -> None:
         end_groups([group], grace_s)
 
 
+def _guard_by_lease(control: int, group: int, grace_s: float, lease_s: float) -> None:
+    """End the group once no byte has come for so long; a dot says that all is well.
+
+    An end of file may be a connection that is opened again, so that it counts as silence.
+    """
+    deadline = time.monotonic() + lease_s
+    watched = [control]
+    while (left_s := deadline - time.monotonic()) > 0:
+        ready, _, _ = select.select(watched, [], [], left_s)
+        data = os.read(control, _MOST_BYTES) if ready else b""
+        if _ALL_IS_WELL in data:
+            return
+        if data:
+            deadline = time.monotonic() + lease_s
+        elif ready:
+            watched = []
+    end_groups([group], grace_s)
+
+
 def _guard_many(control: int, roster: int, conductor: int, grace_s: float) -> None:
     """End all groups once the orchestrator or the conductor is gone.
 
@@ -159,6 +189,7 @@ def _close_all_but(needed: set[int]) -> None:
 
 def main(command: list[str]) -> None:
     """Start a guardian, and become another program."""
+    become_init()
     start_guardian()
     try:
         os.execvp(command[0], command)  # noqa: S606 - the program is the user's own choice

@@ -28,6 +28,7 @@ DOCKER = "orchestrator/test_docker_client.py::"
 EVENTS = "orchestrator/test_events.py::"
 GROUPS = "orchestrator/test_grouping.py::"
 JOBS = "orchestrator/test_jobs.py::"
+K8S = "orchestrator/test_kubernetes_client.py::"
 KINDS = "orchestrator/test_executors.py::"
 LOGGERS = "orchestrator/test_loggers.py::"
 OBSERVATION = "orchestrator/test_observation.py::"
@@ -117,6 +118,15 @@ EFFECTS: dict[str, dict[str, str]] = {
         "manifest/test_preflight_hosts.py::test_what_is_shared": "shared_dirs",
         f"{DOCKER}test_every_setting_reaches_the_client": "type:docker image engine_url pull "
         "mounts ulimits networks user read_only init labels project_dir mount_project container_kwargs",
+        f"{K8S}test_every_setting_reaches_the_client": "type:k8s namespace kubeconfig context "
+        "image_pull_secrets service_account env_secrets env_config_maps lease_s",
+    },
+    "clients.*.pod": {
+        f"{K8S}test_every_setting_reaches_the_client": "container_config pod_spec_config "
+        "pod_template_spec_metadata"
+    },
+    "clients.*.limits": {
+        f"{K8S}test_every_setting_reaches_the_client": "schedule_s pull_s start_s"
     },
     "clients.*.tls": {
         f"{DOCKER}test_every_setting_reaches_the_client": "ca_cert client_cert client_key"
@@ -199,6 +209,10 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{RETRIES}test_timeout": "timeout_s",
         "bridge/test_group_retries.py::test_the_rest_of_a_group": "retries",
         f"{WORKERS}test_runner_of_a_group": "runner is_async",
+    },
+    "groups.*.pod": {
+        f"{K8S}test_a_group_goes_into_its_client": "container_config pod_spec_config "
+        "pod_template_spec_metadata"
     },
     "groups.*.resources": {f"{CLIENTS}test_containers_of_a_group": "cpus memory shm_size gpus"},
     "groups.*.retries": {

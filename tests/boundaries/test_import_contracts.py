@@ -21,7 +21,7 @@ ROOTS = {
 INDEPENDENT = "The two sides never import each other"
 NEUTRAL = "The manifest knows neither side nor framework"
 NO_KEDRO = "The Dagster side never imports Kedro"
-ONE_ENGINE = "One module knows docker, none kubernetes yet"
+ONE_ENGINE = "One module knows docker, one kubernetes"
 NO_DAGSTER = "The Kedro side never imports Dagster"
 
 

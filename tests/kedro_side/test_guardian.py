@@ -90,3 +90,60 @@ def test_the_standard_input_can_be_the_control_pipe():
 
     assert (b"''\n", True) == (said, runs)
     assert -signal.SIGTERM == worker.wait(timeout=10)
+
+
+@pytest.fixture
+def leased(tmp_path):
+    """A program whose orchestrator has to be heard from time to time, and what it is heard by."""
+    variables = {
+        "GUARDIAN_TEST": str(tmp_path),
+        "KEDRO_PIPES_CONTROL_FD": "0",
+        "KEDRO_PIPES_GRACE_S": "0.2",
+        "KEDRO_PIPES_LEASE_S": "1.5",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kedro_pipes.guardian", "sleep", "60"],
+        env={**os.environ, **variables},
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    marker = f"GUARDIAN_TEST={tmp_path}".encode()
+    assert wait_until(lambda: "sleep 60 " in processes(marker).values())
+    yield process
+    process.kill()
+    process.wait()
+
+
+def beat(process, times, text=b"\n"):
+    for _ in range(times):
+        process.stdin.write(text)
+        process.stdin.flush()
+        time.sleep(0.4)
+
+
+def test_a_lease_that_is_kept(leased):
+    """A program lives for as long as something is heard, and ends once nothing is any more."""
+    beat(leased, 6)
+    assert leased.poll() is None
+
+    assert wait_until(lambda: leased.poll() is not None, seconds=5)
+    assert -signal.SIGTERM == leased.returncode
+
+
+def test_an_end_of_file_is_silence(leased):
+    """A connection that breaks ends nothing at once: it may be opened again."""
+    beat(leased, 1)
+    leased.stdin.close()
+    time.sleep(0.4)
+    assert leased.poll() is None
+
+    assert wait_until(lambda: leased.poll() is not None, seconds=5)
+
+
+def test_all_is_well(leased):
+    """Who is told that all is well is left alone."""
+    beat(leased, 1, b"\n.")
+    leased.stdin.close()
+    time.sleep(2)
+
+    assert leased.poll() is None

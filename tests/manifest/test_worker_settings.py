@@ -146,12 +146,6 @@ def test_most_attempts():
     )
 
 
-def test_planned_clients():
-    """What is still to come is said to be, with the way until then."""
-    with pytest.raises(OrchestrationError, match=r"clients\.far\.type: .*'k8s'.*type: custom"):
-        read_orchestration({"clients": {"near": PROCESS, "far": {"type": "k8s", "image": "x"}}})
-
-
 @pytest.mark.parametrize(
     ("content", "place"),
     [

@@ -6,12 +6,10 @@ Dagster side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.docker import (
     ContainerResources,
     Mount,
@@ -21,6 +19,7 @@ from kedro_manifest.orchestration.docker import (
     Tls,
     Ulimit,
 )
+from kedro_manifest.orchestration.kubernetes import PodConfig, StartLimits
 from kedro_manifest.orchestration.placement import Timeout
 from kedro_manifest.planning.grouping import ExplicitGroup
 
@@ -31,8 +30,6 @@ HostName = Annotated[str, msgspec.Meta(pattern=r"^[^\s-]\S*$")]
 """No option of OpenSSH's client."""
 
 Start = Literal["auto", "warm", "cold"]
-
-_PLANNED = ("k8s",)
 
 
 class ChosenFor(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,6 +118,52 @@ class DockerClient(_Client, frozen=True, kw_only=True, tag="docker"):
     """Whatever else `docker.containers.create` takes, as in dagster-docker."""
 
 
+class K8sClient(_Client, frozen=True, kw_only=True, tag="k8s"):
+    """A Kubernetes pod for each worker."""
+
+    image: str
+    """Image of the project, with `kedro-dagster-pipes[kedro]`."""
+    namespace: str | None = None
+    """Where the pods are. Default: that of the orchestrator's pod, or of the context."""
+    kubeconfig: str | None = None
+    """File that says how the cluster is reached. Default: the orchestrator's service account in a
+    pod, elsewhere what `kubectl` would take."""
+    context: str | None = None
+    """A context of that file. Default: its current one."""
+    pull: Pull = "missing"
+    """When nodes of the cluster fetch the image."""
+    image_pull_secrets: list[str] = []
+    """Secrets of the namespace with which it is fetched."""
+    service_account: str | None = None
+    """Of the workers, which need no rights at all. Default: the namespace's `default`."""
+    resources: ContainerResources = ContainerResources()
+    """What a worker asks for, which is its limit as well."""
+    env: dict[str, str] = {}
+    """Environment variables of its workers."""
+    pass_env: list[str] = []
+    """Variables that are handed on from the orchestrator's environment; `*` stands for anything."""
+    env_secrets: list[str] = []
+    """Secrets of the namespace whose every key becomes a variable."""
+    env_config_maps: list[str] = []
+    """Config maps of the namespace whose every key becomes a variable."""
+    labels: dict[str, str] = {}
+    """Labels of its pods, besides those that tell run, step, group and attempt."""
+    pod: PodConfig = PodConfig()
+    python: str = "python"
+    """Interpreter, in the image."""
+    project_dir: str | None = None
+    """The project's folder, in the image. Default: the image's working directory."""
+    mount_project: bool = False
+    """Whether the project's folder of the orchestrator's machine is mounted, at the same path: for a
+    cluster on this machine whose nodes see that path."""
+    grace_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    """Seconds between asking a worker to stop and killing it."""
+    lease_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """Seconds after which a worker that hears nothing of the orchestrator ends itself; 0 for never.
+    Needs the right to attach to pods."""
+    limits: StartLimits = StartLimits()
+
+
 class SshClient(_Client, frozen=True, kw_only=True, tag="ssh"):
     """A process on another host for each worker, over OpenSSH's own client."""
 
@@ -164,7 +207,7 @@ class CustomClient(_Client, frozen=True, kw_only=True, tag="custom"):
     """Its arguments; `{env: NAME}` is handed over as `dagster.EnvVar`."""
 
 
-AnyClient = SubprocessClient | DockerClient | SshClient | CustomClient
+AnyClient = SubprocessClient | DockerClient | K8sClient | SshClient | CustomClient
 
 
 class Concurrency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,22 +219,3 @@ class Concurrency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Groups at a time in one step that hold a node of a tag, by the Kedro tag."""
     pool: str | None = None
     """Dagster's concurrency pool of the steps, whose limit holds over all runs."""
-
-
-def refuse_planned_types(clients: Any) -> None:
-    """Say of a kind of client that is still to come that it is, and what to do until then.
-
-    Args:
-        clients: What stands under `clients`, as it was read.
-
-    Raises:
-        OrchestrationError: One is of such a kind.
-    """
-    for name, entry in clients.items() if isinstance(clients, Mapping) else ():
-        kind = entry.get("type") if isinstance(entry, Mapping) else None
-        if kind in _PLANNED:
-            raise OrchestrationError.at(
-                f"clients.{name}.type",
-                f"clients of type '{kind}' are planned, but not there yet",
-                "Until then use `type: custom` with a `factory` of your own, or `subprocess`.",
-            )

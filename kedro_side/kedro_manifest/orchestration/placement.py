@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from kedro_manifest.orchestration.docker import ContainerResources
+from kedro_manifest.orchestration.kubernetes import PodConfig
 from kedro_manifest.orchestration.retrying import Retries, Times
 from kedro_manifest.planning.grouping import ExplicitGroup, OnCycle, Strategy
 
@@ -41,6 +42,7 @@ class GroupSettings(ExplicitGroup, frozen=True, kw_only=True, forbid_unknown_fie
     """Image of its worker's container. Default: that of the client."""
     resources: ContainerResources = ContainerResources()
     """What its worker's container may use, over those of the client."""
+    pod: PodConfig = PodConfig()
     timeout_s: Timeout | None = None
     """Seconds after which its worker is stopped and the group fails. Default: what its client says,
     else the file."""

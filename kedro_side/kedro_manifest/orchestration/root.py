@@ -16,7 +16,7 @@ from kedro_manifest.orchestration.automation import (
     Status,
 )
 from kedro_manifest.orchestration.checks import CheckSettings
-from kedro_manifest.orchestration.clients import AnyClient, Concurrency, refuse_planned_types
+from kedro_manifest.orchestration.clients import AnyClient, Concurrency
 from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
 from kedro_manifest.orchestration.hooks import RunHooks
@@ -163,7 +163,6 @@ def read_orchestration(raw: dict[str, Any]) -> Orchestration:
     """
     words = without_empty_entries(raw, Orchestration)
     if isinstance(words, dict):
-        refuse_planned_types(words.get("clients"))
         words = respell(words)
     try:
         return msgspec.convert(words, Orchestration)

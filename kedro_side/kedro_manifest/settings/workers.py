@@ -13,6 +13,7 @@ import msgspec
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.clients import DEFAULT_CLIENT
 from kedro_manifest.orchestration.docker import ContainerResources
+from kedro_manifest.orchestration.kubernetes import PodConfig
 from kedro_manifest.orchestration.retrying import NEVER, Retries, as_retries
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
@@ -31,6 +32,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Image of the group's own."""
     resources: ContainerResources = ContainerResources()
     """What the group says of its container."""
+    pod: PodConfig = PodConfig()
+    """What the group says of its pod."""
     timeout_s: float | None = None
     retries: Retries = NEVER
 
@@ -82,6 +85,7 @@ class WorkerRules:
             env=own.env,
             image=own.image,
             resources=own.resources,
+            pod=own.pod,
             timeout_s=own.timeout_s or of_client or orchestration.timeout_s,
             retries=as_retries(retries),
         )

@@ -24,6 +24,7 @@ from kedro_pipes.project.configuration import (
     relative_path,
 )
 from kedro_pipes.project.redaction import REDACTED, public_json
+from kedro_pipes.project.secret_references import names_a_secret
 
 FILE = "dagster.yml"
 PATTERNS = ["dagster*", "dagster*/**", "**/dagster*"]
@@ -78,13 +79,20 @@ def read_blocked_plugins(loader: AbstractConfigLoader) -> list[str]:
     return [str(name) for name in blocked] if isinstance(blocked, list) else []
 
 
+_PLACES = ("clients", "groups")
+"""Rooms whose entries may name Secrets of Kubernetes."""
+
+
 def make_public(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may leave the project: no value under a secret-looking key, no password.
 
     The names of jobs, datasets and the like are no such keys: `refresh_tokens` is a good job.
     """
     return {
-        room: {str(name): public_json(entry) for name, entry in entries.items()}
+        room: {
+            str(name): public_json(entry, names_a_secret if room in _PLACES else None)
+            for name, entry in entries.items()
+        }
         if isinstance(entries, Mapping) and room in _rooms_by_name()
         else public_json({room: entries}).get(room)
         for room, entries in content.items()

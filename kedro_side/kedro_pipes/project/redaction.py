@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -68,19 +68,25 @@ def redact_text(text: str) -> str:
     return _ASSIGNMENT.sub(rf"\1{REDACTED}", text) if "=" in text else text
 
 
-def public_json(value: Any) -> Any:
+def public_json(value: Any, is_public: Callable[[str, Any], bool] | None = None) -> Any:
     """Return a value as JSON: string keys, no secret-looking key, nothing that JSON lacks.
 
     `{env: NAME}` under such a key says where a secret is, and is none.
+
+    Args:
+        value: Anything.
+        is_public: Tells of an entry with such a key whether it is no secret all the same.
     """
     if isinstance(value, Mapping):
         return {
-            str(key): public_json(inner)
+            str(key): public_json(inner, is_public)
             for key, inner in value.items()
-            if not is_secret_key(str(key), inner) or _is_reference(inner)
+            if not is_secret_key(str(key), inner)
+            or _is_reference(inner)
+            or (is_public is not None and is_public(str(key), inner))
         }
     if isinstance(value, (list, tuple)):
-        return [public_json(inner) for inner in value]
+        return [public_json(inner, is_public) for inner in value]
     if isinstance(value, str):
         return redact_text(value)
     return value if is_json_scalar(value) else stable_text(value)

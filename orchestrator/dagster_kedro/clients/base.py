@@ -28,6 +28,8 @@ class WorkerOverrides(msgspec.Struct, frozen=True, kw_only=True):
     """Image of the worker's container."""
     resources: dict[str, Any] = {}
     """CPU, memory and the like of the worker's container."""
+    pod: dict[str, dict[str, Any]] = {}
+    """Raw settings of the worker's pod, under dagster-k8s's names."""
 
     def given(self) -> list[str]:
         """Return the names of those that say anything."""
@@ -52,6 +54,8 @@ class WorkerLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """The project's own interpreter, where it is on this machine."""
     command: list[str] | None = None
     """What to start instead of our worker: any program that speaks Dagster Pipes."""
+    timeout_s: float | None = None
+    """After which whoever asks stops it, for a place that can see to that as well."""
     overrides: WorkerOverrides = WorkerOverrides()
     """None besides those that the client calls `overridable`."""
     step_context: dg.AssetExecutionContext | None = None
@@ -74,6 +78,8 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
     """Set when the place took its room away: it was put out for others, or lost its machine."""
     failed: str | None = None
     """Set when the place says no more than that it has failed: its words, after "failed: "."""
+    overdue: bool = False
+    """True when the place has ended it for running longer than it may."""
     lost: str | None = None
     """Set when nobody can say how it ended: what has become of it, after "the worker"."""
     cure: str = ""

@@ -17,6 +17,7 @@ from kedro_manifest.orchestration.clients import (
     AnyClient,
     CustomClient,
     DockerClient,
+    K8sClient,
     SshClient,
     SubprocessClient,
 )
@@ -111,6 +112,22 @@ def _ssh(_: str, entry: SshClient) -> KedroClient:
     )
 
 
+def _k8s(name: str, entry: K8sClient) -> KedroClient:
+    try:
+        # Wanted only where pods are: its libraries are an extra.
+        from dagster_kedro.clients.kubernetes import KedroK8sClient  # noqa: PLC0415
+    except ImportError as error:
+        raise OrchestrationError.at(
+            f"clients.{name}.type",
+            f"clients of type 'k8s' need a package that is not there ({error.name})",
+            "Install `kedro-dagster-pipes[k8s]` beside Dagster.",
+        ) from error
+    settings = msgspec.to_builtins(entry)
+    settings = {key: each for key, each in settings.items() if key in KedroK8sClient.model_fields}
+    settings["resources"] = _said(settings["resources"])
+    return KedroK8sClient(**_said(settings))
+
+
 def _said(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
 
@@ -148,5 +165,6 @@ _FACTORIES: dict[type[AnyClient], Callable[[str, Any], KedroClient]] = {
     SubprocessClient: _subprocess,
     DockerClient: _docker,
     SshClient: _ssh,
+    K8sClient: _k8s,
     CustomClient: _custom,
 }

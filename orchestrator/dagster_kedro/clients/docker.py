@@ -6,7 +6,6 @@ What the engine says and does is the business of `docker_engine`, a running work
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -45,6 +44,7 @@ from kedro_manifest.processes import ProcessIdentity
 from pydantic import Field, PrivateAttr
 
 from dagster_kedro.channel import MessageFile
+from dagster_kedro.clients.attempts import attempt_of, digest_of
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
 from dagster_kedro.clients.docker_engine import (
     CONTEXT_FOLDER,
@@ -355,7 +355,7 @@ class KedroDockerClient(KedroClient):
         return {
             **self.labels,
             GROUP_LABEL: launch.group,
-            ATTEMPT_LABEL: _attempt(launch),
+            ATTEMPT_LABEL: attempt_of(launch),
             STARTED_BY_LABEL: f"{socket.gethostname()}:{os.getpid()}",
             **({PROCESS_LABEL: str(process)} if process else {}),
             RUN_LABEL: str(context["run_id"]),
@@ -381,16 +381,7 @@ class KedroDockerClient(KedroClient):
 def container_name(launch: WorkerLaunch) -> str:
     """Return a name that is the same for the same attempt at a group, and for no other."""
     group = _NO_NAME.sub("-", launch.group).strip("-.")[:40] or "group"
-    identity = json.dumps(
-        [launch.context_data["run_id"], launch.step, launch.group, _attempt(launch)]
-    )
-    return f"kedro-{group}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-
-
-def _attempt(launch: WorkerLaunch) -> str:
-    """Return what tells an attempt from others: Kedro's run id, or Dagster's retry number."""
-    invocation: Mapping[str, Any] = (launch.context_data["extras"] or {}).get("kedro_pipes") or {}
-    return str(invocation.get("kedro_run_id") or launch.context_data["retry_number"])
+    return f"kedro-{group}-{digest_of(launch)}"
 
 
 def _context_volume(labels: Mapping[str, str]) -> Mount:

@@ -31,20 +31,22 @@ _SETTLE_POLL_S = 0.001
 
 
 class OutputPump:
-    """Reads a worker's two streams until they end; its own threads do the work.
+    """Reads a worker's streams until they end; its own threads do the work.
 
     Args:
         group: Name of the group, put before each line that is copied, with its node.
         stdout: The worker's standard output, unbuffered.
-        stderr: The worker's standard error, unbuffered.
+        stderr: The worker's standard error, unbuffered; None where both come as one.
     """
 
-    def __init__(self, group: str, stdout: IO[bytes], stderr: IO[bytes]) -> None:
+    def __init__(self, group: str, stdout: IO[bytes], stderr: IO[bytes] | None = None) -> None:
         self._group = group
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._messages: SimpleQueue[bytes] = SimpleQueue()
         self._lines: SimpleQueue[list[OutputLine]] = SimpleQueue()
-        self._streams = [_Stream("stdout", stdout), _Stream("stderr", stderr)]
+        self._streams = [_Stream("stdout", stdout)]
+        if stderr is not None:
+            self._streams.append(_Stream("stderr", stderr))
         self._threads = [
             threading.Thread(target=self._copy, args=(stream,), daemon=True)
             for stream in self._streams
@@ -52,10 +54,10 @@ class OutputPump:
         for thread in self._threads:
             thread.start()
 
-    def join(self) -> None:
+    def join(self, timeout_s: float = _JOIN_S) -> None:
         """Wait until everything is copied; bounded, since a grandchild may hold the stream."""
         for thread in self._threads:
-            thread.join(_JOIN_S)
+            thread.join(timeout_s)
 
     def messages(self) -> list[bytes]:
         """Return the framed messages that have come since the last call."""

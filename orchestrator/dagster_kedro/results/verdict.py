@@ -29,7 +29,10 @@ from dagster_kedro.results.wording import (
     quote_output,
 )
 
-_TAKEN = {"evicted": WorkerEvictedError, "preempted": WorkerPreemptedError}
+_TAKEN: dict[str, type[GroupFailedError]] = {
+    "evicted": WorkerEvictedError,
+    "preempted": WorkerPreemptedError,
+}
 _BLOCKED = "BlockedByCheckError"
 """What a worker raises instead of running a node that a failed check is upstream of."""
 _REFUSALS = {error.__name__ for error in (ProjectDriftError, InvocationError)}
@@ -59,10 +62,8 @@ def judge_worker(
         GroupFailedError: It did not; the kind of error says why.
     """
     # What a node says while it is being ended from outside is no reason of its own.
-    if ended.taken is not None:
-        raise _TAKEN[ended.taken](describe_exit(group, ended, output))
-    if ended.lost is not None:
-        raise WorkerLostError(describe_exit(group, ended, output))
+    if (ended_from_outside := _error_from_outside(ended)) is not None:
+        raise ended_from_outside(describe_exit(group, ended, output))
     if timed_out_s is not None:
         raise WorkerTimedOutError(describe_timeout(group, timed_out_s, output))
     if isinstance(reason, NodeFailed):
@@ -82,3 +83,12 @@ def judge_worker(
             f"Cannot trust the result of {group}: {'; '.join(defects)}. "
             f"Run it again.{quote_output(output)}"
         )
+
+
+def _error_from_outside(ended: WorkerExit) -> type[GroupFailedError] | None:
+    """Return what it is called where the worker's place has ended it; None where it has not."""
+    if ended.taken is not None:
+        return _TAKEN[ended.taken]
+    if ended.overdue:
+        return WorkerTimedOutError
+    return WorkerLostError if ended.lost is not None else None

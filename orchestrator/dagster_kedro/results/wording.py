@@ -189,6 +189,8 @@ def describe_exit(group: str, ended: WorkerExit, output: list[str]) -> str:
         how = ended.lost
     elif ended.stopped:
         how = "was stopped"
+    elif ended.overdue:
+        how = "ran longer than the place lets it"
     elif ended.taken == "evicted":
         how = "was evicted from the place where it ran"
     elif ended.taken == "preempted":

@@ -149,8 +149,10 @@ class Workers:
         """Run the worker of a group (see `run_worker`)."""
         settings = self._by_group[group.name]
         client = self._clients.get(settings.client)
-        launch = msgspec.structs.replace(launch, overrides=self._overrides(settings))
         timeout_s = self._run.timeout_s or settings.timeout_s
+        launch = msgspec.structs.replace(
+            launch, overrides=self._overrides(settings), timeout_s=timeout_s
+        )
         level = self._output_level
         starter: Starter = client
         if self._conductor is not None and group.name in self._conducted:
@@ -219,6 +221,7 @@ class Workers:
             env={**of_group.env, **of_run.env},
             image=of_run.image or of_group.image,
             resources={**of_group.resources, **of_run.resources},
+            pod={**of_group.pod, **of_run.pod},
         )
 
 
@@ -226,7 +229,8 @@ def overrides_of(settings: WorkerSettings) -> WorkerOverrides:
     """Return what a group says over its client's own settings."""
     resources = msgspec.to_builtins(settings.resources)
     given = {name: value for name, value in resources.items() if value is not None}
-    return WorkerOverrides(env=settings.env, image=settings.image, resources=given)
+    pod = {name: part for name, part in msgspec.to_builtins(settings.pod).items() if part}
+    return WorkerOverrides(env=settings.env, image=settings.image, resources=given, pod=pod)
 
 
 def refuse_unused(client: KedroClient, overrides: WorkerOverrides, whose: str) -> None:

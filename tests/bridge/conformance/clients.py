@@ -6,13 +6,16 @@ killed, and add it to `CLIENTS`. The tests stay as they are.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +26,8 @@ import pytest
 from dagster_kedro import KedroClient, KedroSubprocessClient
 from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.clients.docker import KedroDockerClient
+from dagster_kedro.clients.kubernetes import KedroK8sClient
+from dagster_kedro.clients.kubernetes_api import KubernetesApi
 from dagster_kedro.clients.scripted import Script, ScriptedClient
 from dagster_kedro.clients.ssh import KedroSshClient
 from kedro_manifest.labels import STARTED_BY_LABEL
@@ -301,6 +306,70 @@ class SshUnderTest(SubprocessUnderTest):
         return {"python": str(wrapper)}
 
 
+class KubernetesUnderTest(DockerUnderTest):
+    """Pods of the double, which are containers of this machine's engine; or of a real cluster.
+
+    With `--k8s`, the cluster of KUBECONFIG has to have the worker's image as `WORKER_IMAGE`, and has
+    to see this machine's /tmp and this checkout at their paths, as kind does with `extraMounts`.
+    """
+
+    def options(self, token: str, **options: Any) -> dict[str, Any]:
+        """Return the arguments of a client whose workers can be found by a token."""
+        env, more = options.pop("env", {}), options.pop("mounts", [])
+        paths = [str(PROGRAMS), *([env["MESSAGES_IN"]] if "MESSAGES_IN" in env else [])]
+        paths += [each["source"] for each in more]
+        named = {f"host-{number}": path for number, path in enumerate(paths)}
+        mounts = [{"name": name, "mount_path": path} for name, path in named.items()]
+        volumes = [{"name": name, "host_path": {"path": path}} for name, path in named.items()]
+        root = {"run_as_user": 0, "run_as_non_root": False}  # whose the tests' folders are
+        container = {"volume_mounts": mounts, "security_context": root}
+        is_real = "TESTS_ON_CLUSTER" in os.environ
+        return {
+            "image": WORKER_IMAGE if is_real else worker_image(),
+            "kubeconfig": None if is_real else kubernetes_double(),
+            "mount_project": True,
+            "grace_s": GRACE_S,
+            "lease_s": 3.0,
+            "labels": {TOKEN: token},
+            "env": {TOKEN: token, **env},
+            "pod": {"container_config": container, "pod_spec_config": {"volumes": volumes}},
+            **options,
+        }
+
+    def client(self, token: str, **options: Any) -> KedroClient:
+        """Return a client whose workers can be found by a token."""
+        return KedroK8sClient(**self.options(token, **options))
+
+    def client_source(self, token: str) -> str:
+        """Return the same as source text, for a definitions file."""
+        module = "__import__('dagster_kedro.clients.kubernetes', fromlist=['_'])"
+        return f"{module}.KedroK8sClient(**{self.options(token)!r})"
+
+    def api(self) -> KubernetesApi:
+        """Return the cluster's API, past the client that is tested."""
+        return KubernetesApi(kubeconfig=self.options("")["kubeconfig"])
+
+    def pods(self, token: str) -> list[Any]:
+        """Return the pods of a test that are there."""
+        return self.api().list_pods(f"{TOKEN}={token}").items
+
+    def raw_pod(self, name: str) -> Any:
+        """Return all that the API says of a pod."""
+        api = self.api()
+        answer = api._core.read_namespaced_pod(name, api.namespace, _preload_content=False)
+        return json.loads(answer.data)
+
+    def orchestrator(self, token: str) -> int:
+        """Return the process of the Dagster step that has started the worker."""
+        # One that was ended by its lease is left, for `kedro pipes k8s sweep`.
+        (pod,) = [each for each in self.pods(token) if each.status.phase == "Running"]
+        return int(pod.metadata.annotations[STARTED_BY_LABEL].rpartition(":")[2])
+
+    def leftovers(self, token: str, within_s: float = 8.0) -> list[str]:
+        """Return what still runs of the workers, once their lease has run out at the latest."""
+        return super().leftovers(token, within_s)
+
+
 class ScriptedUnderTest:
     """Plays the wire rows without any process; rows that need a process are not for it."""
 
@@ -327,6 +396,7 @@ CLIENTS = [
     WarmUnderTest("warm-stdout", "stdout"),
     DockerUnderTest("docker-stdout", "stdout"),
     SshUnderTest("ssh-stdout", "stdout"),
+    KubernetesUnderTest("k8s-stdout", "stdout"),
     ScriptedUnderTest(),
 ]
 
@@ -339,8 +409,38 @@ def docker(*arguments: str) -> str:
 
 
 @cache
+def kubernetes_double() -> str:
+    """Start the double for as long as the tests run; return the file that says how it is reached."""
+    folder = Path(tempfile.mkdtemp(prefix="kubernetes-double-"))
+    server = REPOSITORY / "tests/bridge/kubernetes_double"
+    process = subprocess.Popen([sys.executable, str(server), str(folder / "kubeconfig")])
+    atexit.register(process.terminate)
+    deadline = time.monotonic() + 30
+    while not (folder / "kubeconfig").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the double of Kubernetes did not start: {server}")
+        time.sleep(0.05)
+    return str(folder / "kubeconfig")
+
+
+def ask_double(what: str, **data: Any) -> Any:
+    """Have the double do something that only happens to clusters; return its answer."""
+    config = json.loads(Path(kubernetes_double()).read_text())
+    url = f"{config['clusters'][0]['cluster']['server']}/_double/{what}"
+    body = json.dumps({"namespace": "flights", **data}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+@cache
 def worker_image() -> str:
-    """Build the worker's image of docker/Dockerfile with this checkout's package; return its name."""
+    """Build the worker's image of docker/Dockerfile with this checkout's package; return its id.
+
+    `TESTS_WORKER_IMAGE` names one that is there already.
+    """
+    if there := os.environ.get("TESTS_WORKER_IMAGE"):
+        return there
     with tempfile.TemporaryDirectory() as folder:
         wheel = [sys.executable, "-m", "build", "--wheel", "--outdir", f"{folder}/wheels"]
         subprocess.run([*wheel, str(REPOSITORY)], check=True, capture_output=True)
@@ -357,7 +457,8 @@ def worker_image() -> str:
         )
     if built.returncode:
         raise RuntimeError(f"The worker's image cannot be built: {built.stdout}{built.stderr}")
-    return WORKER_IMAGE
+    # Another checkout may give the name to an image of its own meanwhile.
+    return built.stdout.strip()
 
 
 def parameters(clients: list[Any]) -> list[Any]:
@@ -368,6 +469,7 @@ def parameters(clients: list[Any]) -> list[Any]:
     marks = {
         "docker-stdout": [pytest.mark.docker],
         "ssh-stdout": [pytest.mark.ssh],
+        "k8s-stdout": [pytest.mark.k8s],
         "warm-stdout": [pytest.mark.slow],
     }
     return [

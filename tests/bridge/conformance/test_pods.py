@@ -1,0 +1,379 @@
+"""What can go wrong with pods and their API only: each with its reason, and nothing left behind.
+
+Most rows are for the double: what happens to a cluster cannot be asked of a real one.
+"""
+
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+from conformance_clients import KubernetesUnderTest, ask_double
+from dagster_kedro.clients.base import WorkerLaunch
+from kedro_manifest.labels import GROUP_LABEL
+
+pytestmark = pytest.mark.k8s
+FAST = {"schedule_s": 1, "pull_s": 1, "start_s": 1}
+
+
+@pytest.fixture
+def bridge(make_bridge):
+    """A bridge through pods; whatever it started is gone after, ended pods too."""
+    made = make_bridge(KubernetesUnderTest("k8s-stdout", "stdout"))
+    tell(faults=[])  # starts the double too, before there are threads
+    yield made
+    tell(faults=[])
+    assert made.leftovers() == []
+    assert made.adapter.pods(made.token) == []
+
+
+@pytest.fixture
+def double():
+    """The double, where these tests are not run on a real cluster."""
+    if "TESTS_ON_CLUSTER" in os.environ:
+        pytest.skip("has to be done to the cluster itself: leave out --k8s to do it to the double")
+
+
+def run(bridge, behaviour="fine", *, raw=None, **options):
+    """Run one node in a pod with some settings, raw ones besides those of the tests."""
+    said = bridge.adapter.options(bridge.token, **options)
+    for part, given in (raw or {}).items():
+        said["pod"] = {**said["pod"], part: {**said["pod"].get(part, {}), **given}}
+    client = bridge.adapter.client(bridge.token, **{**options, "pod": said["pod"]})
+    return bridge.run(behaviour=behaviour, client=client)
+
+
+def tell(faults):
+    """Have requests of the double fail."""
+    if "TESTS_ON_CLUSTER" not in os.environ:
+        ask_double("faults", list=faults)
+
+
+def meanwhile(bridge, act):
+    """Do something to the pod once its node has begun to hang; return the thread."""
+    bridge.project_dir  # noqa: B018 - the thread makes no copy
+
+    def wait_and_act():
+        eventually((bridge.project_dir / "data/hanging").exists)
+        (pod,) = bridge.adapter.pods(bridge.token)
+        act(pod)
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+def lines_of(finished):
+    return [
+        int(number)
+        for _, text in finished.logged
+        for number in re.findall(r"misbehaving\.nodes: line (\d+)", text)
+    ]
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(
+    ("options", "raw", "reason"),
+    [
+        ({"image": "localhost:1/no-such-image:1"}, {}, "ErrImagePull"),
+        ({"image": "localhost:1/no-such:1", "pull": "never"}, {}, "ErrImageNeverPull"),
+        ({"image": "No Such Image"}, {}, "InvalidImageName"),
+        (
+            {"env_secrets": ["no-such-secret"]},
+            {},
+            'CreateContainerConfigError: secret "no-such-secret" not found',
+        ),
+        (
+            {},
+            {"pod_spec_config": {"node_selector": {"zone": "moon"}}},
+            "Unschedulable: 0/1 nodes are available: 1 node(s) didn't match",
+        ),
+        ({"resources": {"cpus": 1000}}, {}, "Insufficient cpu"),
+        ({"resources": {"gpus": 1}}, {}, "Insufficient nvidia.com/gpu"),
+        (
+            {},
+            {"pod_spec_config": {"volumes": [{"name": "v", "config_map": {"name": "none"}}]}},
+            'FailedMount: MountVolume.SetUp failed: configmap "none" not found',
+        ),
+        ({"python": "no-such-python"}, {}, "no-such-python"),
+        (
+            {},
+            {"pod_spec_config": {"init_containers": [{"name": "first", "command": ["false"]}]}},
+            "init container 'first' exited with code 1",
+        ),
+        ({}, {"container_config": {"no_such_setting": 1}}, "no_such_setting"),
+        ({}, {"pod_spec_config": {"hostAliases": "x"}}, "host_aliases"),
+        ({"resources": {"memory": "much"}}, {}, "`cpus`, `memory`, `shm_size`, `gpus`"),
+        ({"resources": {"gpus": "all"}}, {}, "Cannot ask Kubernetes for GPUs 'all'"),
+        ({"kubeconfig": "/no/such/file"}, {}, "Cannot find a Kubernetes cluster"),
+        ({"limits": {"whenever": 1}}, {}, "`schedule_s`, `pull_s`, `start_s`"),
+    ],
+    ids=str,
+)
+def test_not_started(bridge, options, raw, reason):
+    """What keeps a pod from running is told in the cluster's own words, soon, with what to do."""
+    for init in raw.get("pod_spec_config", {}).get("init_containers", []):
+        init["image"] = bridge.adapter.options(bridge.token)["image"]
+    finished = run(bridge, raw=raw, **{"limits": FAST, **options})
+
+    assert not finished.success
+    assert reason in finished.error
+
+
+def test_deleted_by_hand(bridge):
+    """A pod that somebody deletes fails its group at once, and says so."""
+    api = bridge.adapter.api()
+    thread = meanwhile(bridge, lambda pod: api.delete_pod(pod.metadata.name, None, 1))
+    finished = run(bridge, "hang")
+    thread.join()
+
+    assert not finished.success
+    assert "WorkerLostError" in finished.error
+    assert "lost its pod, which somebody has deleted," in finished.error
+
+
+def test_deadline(bridge):
+    """A pod that Kubernetes ends for its age has timed out."""
+    finished = run(bridge, "hang", raw={"pod_spec_config": {"active_deadline_seconds": 6}})
+
+    assert not finished.success
+    assert "WorkerTimedOutError" in finished.error
+    assert "Pod was active on the node longer than the specified deadline" in finished.error
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(
+    ("what", "kind", "reason"),
+    [
+        ("evict", "WorkerEvictedError", "The node was low on resource: memory"),
+        ("preempt", "WorkerPreemptedError", "to accommodate a higher priority pod"),
+        ("lose-node", "WorkerLostError", "lost its node, of which the cluster hears nothing"),
+    ],
+)
+def test_taken_away(bridge, what, kind, reason):
+    """What the cluster does to a pod is a failure of its own kind, in the cluster's words."""
+    thread = meanwhile(bridge, lambda pod: ask_double(what, name=pod.metadata.name, message=reason))
+    finished = run(bridge, "hang")
+    thread.join()
+
+    assert not finished.success
+    assert kind in finished.error
+    assert reason in finished.error
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"method": "POST", "path": "/pods", "status": 429, "headers": {"Retry-After": "1"}},
+        {"method": "POST", "path": "/pods", "status": 500},
+        {"method": "POST", "path": "/pods", "status": 500, "after": True},
+        {"method": "POST", "path": "/pods", "status": 0},
+        {"method": "GET", "path": "watch=", "status": 429},
+        {"method": "GET", "path": "watch=", "status": 500},
+        {"method": "GET", "path": "labelSelector", "status": 503},
+        {"method": "GET", "path": "/log", "status": 500},
+        {"method": "GET", "path": "/attach", "status": 500},
+        {"method": "DELETE", "path": "/pods", "status": 429},
+    ],
+    ids=str,
+)
+def test_passing_faults(bridge, fault):
+    """Requests that are throttled, fail or get no answer a few times cost nothing but time."""
+    bridge.project_dir  # noqa: B018 - made before the fault
+    tell(faults=[{**fault, "times": 1 if fault.get("after") else 2}])
+    finished = run(bridge)
+
+    assert finished.success, finished.errors
+    assert finished.materialized == ["outcome"]
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"method": "POST", "path": "/pods"}, "Cannot create pod 'kedro-only-"),
+        ({"method": "GET", "path": "labelSelector"}, "Cannot follow pod flights/kedro-only-"),
+        ({"method": "GET", "path": "/log"}, "Cannot follow pod flights/kedro-only-"),
+        ({"method": "GET", "path": "/attach"}, "refuses to attach"),
+    ],
+    ids=str,
+)
+def test_missing_rights(bridge, fault, reason):
+    """A right that is missing is told at once, with the request that wanted it."""
+    tell(faults=[{**fault, "status": 403, "message": "flights is forbidden"}])
+    finished = run(bridge, "hang")
+
+    assert not finished.success
+    assert reason in finished.error
+    assert "flights is forbidden" in finished.error or "403" in finished.error
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("what", ["break", "forget"])
+def test_broken_connections(bridge, what):
+    """Watch, log and lease that break, or whose place is forgotten (410), go on without a gap."""
+    bridge.project_dir  # noqa: B018 - the thread makes no copy
+    over = threading.Event()
+
+    def break_often():
+        while not over.wait(0.7):
+            ask_double(what)
+            ask_double("break")
+
+    thread = threading.Thread(target=break_often)
+    thread.start()
+    finished = bridge.run(
+        behaviour="log_often",
+        size=8000,
+        # Longer than a machine with much to do takes to connect again.
+        client=bridge.adapter.client(bridge.token, lease_s=30.0),
+    )
+    over.set()
+    thread.join()
+
+    assert finished.success, finished.errors
+    assert list(range(0, 8000, 20)) == lines_of(finished)
+
+
+@pytest.mark.usefixtures("double")
+def test_lost_log(bridge):
+    """Messages that the cluster has thrown away are missed: the group fails, and says which."""
+
+    def lose():
+        eventually(lambda: running(bridge))
+        (pod,) = running(bridge)
+        tell(faults=[{"method": "GET", "path": "/log", "status": 500}])
+        ask_double("break")
+        (bridge.project_dir / "data/go").touch()
+        eventually((bridge.project_dir / "data/outcome.json").exists)
+        ask_double("rotate", name=pod.metadata.name)
+        tell(faults=[])
+
+    bridge.project_dir  # noqa: B018 - the thread makes no copy
+    thread = threading.Thread(target=lose)
+    thread.start()
+    finished = run(bridge, "wait")
+    thread.join()
+
+    assert not finished.success
+    assert re.search(r"never arrived|without its closing message", finished.error)
+
+
+def running(bridge):
+    return [pod for pod in bridge.adapter.pods(bridge.token) if pod.status.phase == "Running"]
+
+
+def eventually(is_so):
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.05)
+
+
+@pytest.mark.usefixtures("double")
+def test_late_events(bridge):
+    """A cluster that tells everything a second late changes no verdict."""
+    ask_double("late", seconds=1.0)
+    try:
+        finished = run(bridge)
+    finally:
+        ask_double("late", seconds=0)
+
+    assert finished.success, finished.errors
+
+
+@pytest.mark.usefixtures("double")
+def test_api_out_of_reach(bridge):
+    """An API that stays away for longer than the lease loses the worker, which ends itself."""
+    bridge.project_dir  # noqa: B018 - the thread makes no copy
+
+    def cut(_):
+        tell(faults=[{"path": ".", "status": 503}])
+        ask_double("break")
+
+    thread = meanwhile(bridge, cut)
+    finished = run(bridge, "hang")
+    thread.join()
+    left = bridge.leftovers()
+    tell(faults=[])
+
+    assert not finished.success
+    assert "is out of reach: the Kubernetes API does not answer" in finished.error
+    assert left == []
+    for pod in bridge.adapter.pods(bridge.token):
+        bridge.adapter.api().delete_pod(pod.metadata.name, None, 0)
+
+
+def test_sidecar(bridge):
+    """A container that never ends stands beside the worker, and goes with it."""
+    image = bridge.adapter.options(bridge.token)["image"]
+    noise = "while true; do echo ::kedro-pipes:1 nonsense; sleep 0.2; done"
+    sidecar = {"name": "beside", "image": image, "command": ["sh", "-c", noise]}
+    finished = run(bridge, raw={"pod_spec_config": {"containers": [sidecar]}})
+
+    assert finished.success, finished.errors
+
+
+def test_what_a_pod_gets(bridge):
+    """Labels, limits and raw settings reach the pod as they were said; rights do not."""
+    seen = {}
+
+    def look(pod):
+        seen["pod"] = bridge.adapter.raw_pod(pod.metadata.name)
+        bridge.adapter.api().delete_pod(pod.metadata.name, None, 0)
+
+    thread = meanwhile(bridge, look)
+    run(
+        bridge,
+        "hang",
+        resources={"cpus": 0.5, "memory": "300m", "shm_size": "64m"},
+        raw={"container_config": {"env": [{"name": "COLOUR", "value": "blue"}]}},
+    )
+    thread.join()
+    spec, metadata = seen["pod"]["spec"], seen["pod"]["metadata"]
+    container = spec["containers"][0]
+
+    assert {"cpu": "500m", "memory": "300Mi"} == container["resources"]["limits"]
+    assert container["resources"]["limits"] == container["resources"]["requests"]
+    assert {"name": "COLOUR", "value": "blue"} in container["env"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert ("Never", False) == (spec["restartPolicy"], spec["automountServiceAccountToken"])
+    assert "only" == metadata["labels"][GROUP_LABEL]
+    assert {"dagster/run-id", "dagster/op", "kedro-pipes/attempt"} <= metadata["labels"].keys()
+
+
+def test_taken_over(bridge):
+    """An orchestrator that comes back follows the pod that it has left, and keeps it alive."""
+    context = {"run_id": "run", "retry_number": 0, "job_name": "job", "extras": {}}
+    launch = WorkerLaunch(
+        group="only",
+        step="step",
+        context_data=context,
+        project_dir=bridge.folder,
+        python=None,
+        command=["sleep", "60"],
+    )
+    client = bridge.adapter.client(bridge.token, lease_s=8.0)
+    orchestrator = os.fork()
+    if orchestrator == 0:
+        try:
+            with client.launch(launch) as worker:
+                while worker.poll() is None:
+                    time.sleep(0.1)
+        finally:
+            os._exit(0)
+    eventually(lambda: running(bridge))
+    (left,) = running(bridge)
+    os.kill(orchestrator, signal.SIGKILL)
+    os.waitpid(orchestrator, 0)
+
+    with client.launch(launch) as worker:
+        ends_at = time.monotonic() + 10  # longer than its lease
+        while time.monotonic() < ends_at:
+            assert worker.poll() is None
+            time.sleep(0.1)
+        (followed,) = running(bridge)
+    assert left.metadata.uid == followed.metadata.uid
