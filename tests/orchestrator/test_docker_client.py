@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from dagster_kedro.clients import docker as ours
 from dagster_kedro.clients.base import WorkerLaunch
 from dagster_kedro.clients.directory import make_client
-from dagster_kedro.clients.docker import KedroDockerClient, container_name
+from dagster_kedro.clients.docker import client as ours
+from dagster_kedro.clients.docker.client import KedroDockerClient, container_name
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration import clients
 from kedro_manifest.orchestration import docker as settings

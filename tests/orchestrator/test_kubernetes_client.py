@@ -8,10 +8,10 @@ import pytest
 from dagster_kedro.clients.base import WorkerExit, WorkerLaunch, WorkerOverrides
 from dagster_kedro.clients.directory import make_client
 from dagster_kedro.clients.kubernetes import KedroK8sClient
-from dagster_kedro.clients.kubernetes_logs import LogBrokenError, LogStream
-from dagster_kedro.clients.kubernetes_objects import Pod
-from dagster_kedro.clients.kubernetes_pod import as_label, merged_config, pod_name
-from dagster_kedro.clients.kubernetes_reasons import how_it_ended, pending
+from dagster_kedro.clients.kubernetes.logs import LogBrokenError, LogStream
+from dagster_kedro.clients.kubernetes.objects import Pod
+from dagster_kedro.clients.kubernetes.pod import as_label, merged_config, pod_name
+from dagster_kedro.clients.kubernetes.reasons import how_it_ended, pending
 from dagster_kedro.errors import WorkerNotStartedError
 from dagster_kedro.running.workers import overrides_of
 from kedro_manifest.errors import OrchestrationError

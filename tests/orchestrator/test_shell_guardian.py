@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from dagster_kedro.clients.shell_guardian import guarded
+from dagster_kedro.clients.docker.shell_guardian import guarded
 
 SHELLS = {
     "dash": ["dash"],

@@ -27,7 +27,7 @@ from dagster_kedro import KedroClient, KedroSubprocessClient
 from dagster_kedro.clients.base import WorkerExit
 from dagster_kedro.clients.docker import KedroDockerClient
 from dagster_kedro.clients.kubernetes import KedroK8sClient
-from dagster_kedro.clients.kubernetes_api import KubernetesApi
+from dagster_kedro.clients.kubernetes.api import KubernetesApi
 from dagster_kedro.clients.scripted import Script, ScriptedClient
 from dagster_kedro.clients.ssh import KedroSshClient
 from kedro_manifest.labels import STARTED_BY_LABEL

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conformance_clients import SshUnderTest, command_of, parent_of, ssh_hosts
-from dagster_kedro.clients.ssh_hosts import connecting
+from dagster_kedro.clients.ssh.hosts import connecting
 
 pytestmark = pytest.mark.ssh
 

@@ -9,7 +9,7 @@ import msgspec
 from kedro_manifest.orchestration.kubernetes import StartLimits
 
 from dagster_kedro.clients.base import WorkerExit
-from dagster_kedro.clients.kubernetes_objects import (
+from dagster_kedro.clients.kubernetes.objects import (
     Condition,
     ContainerStatus,
     Pod,

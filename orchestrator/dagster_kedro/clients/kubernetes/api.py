@@ -24,14 +24,14 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.util import Retry
 
-from dagster_kedro.clients.kubernetes_errors import (
+from dagster_kedro.clients.kubernetes.errors import (
     CONFLICT,
     NOT_FOUND,
     ApiRefusedError,
     ApiUnreachableError,
 )
-from dagster_kedro.clients.kubernetes_input import Attached
-from dagster_kedro.clients.kubernetes_objects import Change, EventList, Failure, Pod, PodList
+from dagster_kedro.clients.kubernetes.input import Attached
+from dagster_kedro.clients.kubernetes.objects import Change, EventList, Failure, Pod, PodList
 from dagster_kedro.errors import WorkerNotStartedError
 
 _CONNECT_S, _ANSWER_S = 10, 60

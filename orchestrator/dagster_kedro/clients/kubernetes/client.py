@@ -1,7 +1,7 @@
 """Workers as pods of a Kubernetes cluster: which image, with what, under which name.
 
-What the API says and does is the business of `kubernetes_api`, a running worker that of
-`kubernetes_worker`.
+What the API says and does is the business of `api`, a running worker that of
+`worker`.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ from pydantic import Field
 
 from dagster_kedro.clients.attempts import attempt_of
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
-from dagster_kedro.clients.kubernetes_api import owner_reference
-from dagster_kedro.clients.kubernetes_connection import ClusterAddress, Connection, connected
-from dagster_kedro.clients.kubernetes_errors import (
+from dagster_kedro.clients.kubernetes.api import owner_reference
+from dagster_kedro.clients.kubernetes.connection import ClusterAddress, Connection, connected
+from dagster_kedro.clients.kubernetes.errors import (
     CONFLICT,
     NOT_FOUND,
     ApiRefusedError,
     ApiUnreachableError,
     explained,
 )
-from dagster_kedro.clients.kubernetes_objects import Pod
-from dagster_kedro.clients.kubernetes_pod import (
+from dagster_kedro.clients.kubernetes.objects import Pod
+from dagster_kedro.clients.kubernetes.pod import (
     CONTEXT_FILE,
     CONTEXT_FOLDER,
     PodPlan,
@@ -70,7 +70,7 @@ from dagster_kedro.clients.kubernetes_pod import (
     merged_config,
     pod_name,
 )
-from dagster_kedro.clients.kubernetes_worker import PodWorker
+from dagster_kedro.clients.kubernetes.worker import PodWorker
 from dagster_kedro.clients.variables import variables_named
 from dagster_kedro.errors import WorkerNotStartedError
 

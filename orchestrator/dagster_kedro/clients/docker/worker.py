@@ -11,15 +11,15 @@ import time
 
 from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.base import OutputLine, WorkerExit
-from dagster_kedro.clients.docker_cures import not_started
-from dagster_kedro.clients.docker_engine import (
+from dagster_kedro.clients.docker.cures import not_started
+from dagster_kedro.clients.docker.engine import (
     ContainerState,
     DockerEngine,
     EngineUnreachableError,
 )
-from dagster_kedro.clients.docker_streams import ContainerStreams, as_file
+from dagster_kedro.clients.docker.shell_guardian import NO_SUCH_PROGRAM
+from dagster_kedro.clients.docker.streams import ContainerStreams, as_file
 from dagster_kedro.clients.output import OutputPump
-from dagster_kedro.clients.shell_guardian import NO_SUCH_PROGRAM
 from dagster_kedro.errors import WorkerNotStartedError
 
 PATIENCE_S = 15.0

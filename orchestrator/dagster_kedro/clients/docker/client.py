@@ -1,7 +1,7 @@
 """Workers as containers of a Docker engine: which image, with what, under which name.
 
-What the engine says and does is the business of `docker_engine`, a running worker that of
-`docker_worker`.
+What the engine says and does is the business of `engine`, a running worker that of
+`worker`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from pydantic import Field, PrivateAttr
 from dagster_kedro.channel import MessageFile
 from dagster_kedro.clients.attempts import attempt_of, digest_of
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
-from dagster_kedro.clients.docker_engine import (
+from dagster_kedro.clients.docker.engine import (
     CONTEXT_FOLDER,
     Credentials,
     DockerEngine,
@@ -57,9 +57,9 @@ from dagster_kedro.clients.docker_engine import (
     make_mount,
     make_ulimit,
 )
-from dagster_kedro.clients.docker_streams import ContainerStreams
-from dagster_kedro.clients.docker_worker import ContainerWorker
-from dagster_kedro.clients.shell_guardian import guarded
+from dagster_kedro.clients.docker.shell_guardian import guarded
+from dagster_kedro.clients.docker.streams import ContainerStreams
+from dagster_kedro.clients.docker.worker import ContainerWorker
 from dagster_kedro.clients.variables import variables_named
 from dagster_kedro.errors import WorkerNotStartedError
 

@@ -14,8 +14,8 @@ from kedro_manifest.orchestration.docker import ContainerResources
 
 from dagster_kedro.clients.attempts import digest_of
 from dagster_kedro.clients.base import WorkerLaunch
-from dagster_kedro.clients.kubernetes_api import checked_config
-from dagster_kedro.clients.kubernetes_reasons import WORKER
+from dagster_kedro.clients.kubernetes.api import checked_config
+from dagster_kedro.clients.kubernetes.reasons import WORKER
 from dagster_kedro.errors import WorkerNotStartedError
 
 CONTEXT_FOLDER = "/run/kedro-pipes"

@@ -1,7 +1,7 @@
 """Workers on other hosts, over SSH: on which host, with what.
 
-What a connection says and does is the business of `ssh_connection`, a running worker that of
-`ssh_worker`.
+What a connection says and does is the business of `connection`, a running worker that of
+`worker`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from kedro_manifest.supervising import Start
 from pydantic import Field
 
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
-from dagster_kedro.clients.ssh_connection import (
+from dagster_kedro.clients.ssh.connection import (
     ALIVE_COUNT,
     SshConnection,
     find_ssh,
     shell_word,
     ssh_options,
 )
-from dagster_kedro.clients.ssh_hosts import HostPool, avoid, connecting
-from dagster_kedro.clients.ssh_worker import NotConnectedError, RemoteWorker
+from dagster_kedro.clients.ssh.hosts import HostPool, avoid, connecting
+from dagster_kedro.clients.ssh.worker import NotConnectedError, RemoteWorker
 from dagster_kedro.clients.variables import variables_named
 from dagster_kedro.errors import WorkerNotStartedError
 

@@ -10,15 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from dagster_kedro.clients.kubernetes_api import KubernetesApi
-from dagster_kedro.clients.kubernetes_errors import (
+from dagster_kedro.clients.kubernetes.api import KubernetesApi
+from dagster_kedro.clients.kubernetes.errors import (
     FORBIDDEN,
     GONE,
     UNAUTHORIZED,
     ApiRefusedError,
     ApiUnreachableError,
 )
-from dagster_kedro.clients.kubernetes_objects import Pod, PodList
+from dagster_kedro.clients.kubernetes.objects import Pod, PodList
 
 _WATCH_S = 55
 """After which the server ends a watch by itself; one that is silent for longer is dead."""

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import msgspec
 
-from dagster_kedro.clients.kubernetes_api import KubernetesApi
-from dagster_kedro.clients.kubernetes_leases import LeaseKeeper
-from dagster_kedro.clients.kubernetes_watch import PodWatch
+from dagster_kedro.clients.kubernetes.api import KubernetesApi
+from dagster_kedro.clients.kubernetes.leases import LeaseKeeper
+from dagster_kedro.clients.kubernetes.watch import PodWatch
 
 
 class ClusterAddress(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from kedro_manifest.supervising import (
 
 from dagster_kedro.clients.base import OutputLine, WorkerExit
 from dagster_kedro.clients.output import OutputPump
-from dagster_kedro.clients.ssh_connection import (
+from dagster_kedro.clients.ssh.connection import (
     Problem,
     SshConnection,
     cure_of,

@@ -23,9 +23,9 @@ from kedro_manifest.labels import ATTEMPT_LABEL, GROUP_LABEL, RUN_LABEL, STEP_LA
 from kedro_manifest.orchestration.docker import Pull, Tls
 
 import docker
-from dagster_kedro.clients.docker_cures import not_started, way_in
-from dagster_kedro.clients.docker_streams import ContainerStreams
-from dagster_kedro.clients.ssh_tunnel import SshTunnel
+from dagster_kedro.clients.docker.cures import not_started, way_in
+from dagster_kedro.clients.docker.ssh_tunnel import SshTunnel
+from dagster_kedro.clients.docker.streams import ContainerStreams
 from dagster_kedro.errors import WorkerNotStartedError
 
 CONTEXT_FOLDER = "/run/kedro-pipes"

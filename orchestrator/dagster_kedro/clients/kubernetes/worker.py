@@ -14,18 +14,18 @@ import msgspec
 from kedro_manifest.orchestration.kubernetes import StartLimits
 
 from dagster_kedro.clients.base import OutputLine, WorkerExit
-from dagster_kedro.clients.kubernetes_connection import Connection
-from dagster_kedro.clients.kubernetes_errors import (
+from dagster_kedro.clients.kubernetes.connection import Connection
+from dagster_kedro.clients.kubernetes.errors import (
     FORBIDDEN,
     NOT_FOUND,
     UNAUTHORIZED,
     ApiRefusedError,
     ApiUnreachableError,
 )
-from dagster_kedro.clients.kubernetes_leases import Lease
-from dagster_kedro.clients.kubernetes_logs import LogBrokenError, LogGoneError, LogStream
-from dagster_kedro.clients.kubernetes_objects import Pod
-from dagster_kedro.clients.kubernetes_reasons import (
+from dagster_kedro.clients.kubernetes.leases import Lease
+from dagster_kedro.clients.kubernetes.logs import LogBrokenError, LogGoneError, LogStream
+from dagster_kedro.clients.kubernetes.objects import Pod
+from dagster_kedro.clients.kubernetes.reasons import (
     WORKER,
     Pending,
     how_it_ended,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from dagster_kedro.clients.kubernetes_errors import ApiUnreachableError
+from dagster_kedro.clients.kubernetes.errors import ApiUnreachableError
 
 
 class Attached:

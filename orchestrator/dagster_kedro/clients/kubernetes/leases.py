@@ -11,12 +11,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
-from dagster_kedro.clients.kubernetes_api import KubernetesApi
-from dagster_kedro.clients.kubernetes_errors import (
+from dagster_kedro.clients.kubernetes.api import KubernetesApi
+from dagster_kedro.clients.kubernetes.errors import (
     ApiRefusedError,
     ApiUnreachableError,
 )
-from dagster_kedro.clients.kubernetes_input import Attached
+from dagster_kedro.clients.kubernetes.input import Attached
 
 _BEATS_PER_LEASE = 4
 _BEAT, _ALL_IS_WELL = "\n", "."
