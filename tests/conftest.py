@@ -8,6 +8,9 @@ import re
 import shutil
 from pathlib import Path
 
+# Its plugin imports it when all tests are done, which Python 3.11 may refuse then: parsing fails where
+# the garbage that is collected meanwhile makes code parse as well ("recursion depth mismatch").
+import hypothesis  # noqa: F401
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
