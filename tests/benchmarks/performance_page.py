@@ -39,7 +39,8 @@ def main() -> None:
     results = json.loads(options.results.read_text())
     measured = {each["name"]: each for each in results["workloads"]}
     draw_nine_nodes(measured["light"], IMAGES / "nine-nodes.svg")
-    draw_slopes(list(measured.values()), IMAGES / "slopes.svg")
+    if curves_of(list(measured.values())):
+        draw_slopes(list(measured.values()), IMAGES / "slopes.svg")
     text = PAGE.read_text()
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
@@ -70,7 +71,8 @@ def section_of(results: dict[str, Any], measured: dict[str, Workload]) -> Iterat
     for name, workload in measured.items():
         if workload["nodes"] is None and not name.startswith("asleep"):
             yield from table_of(workload, "nine-nodes" if name == "light" else None)
-    yield from slopes_of(list(measured.values()))
+    if curves_of(list(measured.values())):
+        yield from slopes_of(list(measured.values()))
 
 
 def bars_of(measured: dict[str, Workload]) -> Iterator[str]:
@@ -93,16 +95,17 @@ def bars_of(measured: dict[str, Workload]) -> Iterator[str]:
             for field in ("wall_s", "cpu_s")
         ]
         yield f"| {title} | {aim} | {' | '.join(cells)} |"
-    many, one = (measured[name]["contenders"].values() for name in ("asleep", "asleep_one"))
-    beyond = [
-        (seconds - alone + ASLEEP_S, ASLEEP_IDEAL_S)
-        for each, single in zip(many, one, strict=True)
-        for seconds, alone in zip(each["wall_s"], single["wall_s"], strict=True)
-    ]
-    yield (
-        f"| {measured['asleep']['title']}, 50 at once, beyond the start of the run, beside the "
-        f"ideal {ASLEEP_IDEAL_S:g} s | 1.3 | {ratio_of(beyond)} | |"
-    )
+    if "asleep" in measured:
+        many, one = (measured[name]["contenders"].values() for name in ("asleep", "asleep_one"))
+        beyond = [
+            (seconds - alone + ASLEEP_S, ASLEEP_IDEAL_S)
+            for each, single in zip(many, one, strict=True)
+            for seconds, alone in zip(each["wall_s"], single["wall_s"], strict=True)
+        ]
+        yield (
+            f"| {measured['asleep']['title']}, 50 at once, beyond the start of the run, beside the "
+            f"ideal {ASLEEP_IDEAL_S:g} s | 1.3 | {ratio_of(beyond)} | |"
+        )
     yield ""
 
 
