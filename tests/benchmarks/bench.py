@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from contenders import ONE_ASSET_DEFINITIONS
 from kedro_manifest.codec import read_manifest
 from kedro_manifest.names import dagster_name
 from light_project import write_light_project
@@ -58,17 +59,6 @@ defs = dg.Definitions(
 )
 del bare
 """
-ONE_ASSET = """\
-import dagster as dg
-
-
-@dg.asset
-def one(): ...
-
-
-defs = dg.Definitions(assets=[one], jobs=[dg.define_asset_job("one_job")])
-"""
-
 PLAIN = """\
 import pandas as pd
 
@@ -144,7 +134,7 @@ def prepare_rows(scratch: Path, python: Path) -> list[Row]:
             ("warm.py", None, "warm"),
         ):
             write_definitions(folder / file, python, env=env, start=start, step_per=step_per)
-    (scratch / "one_asset.py").write_text(ONE_ASSET)
+    (scratch / "one_asset.py").write_text(ONE_ASSET_DEFINITIONS)
     (synthetic / "bare_specs.py").write_text(BARE_SPECS)
     (synthetic / "bare.json").write_text(json.dumps(bare_location(synthetic / "manifest.json")))
     run_silently([kedro, "run", "--env=sample"], example)

@@ -361,7 +361,7 @@ class KubernetesUnderTest(DockerUnderTest):
 
     def orchestrator(self, token: str) -> int:
         """Return the process of the Dagster step that has started the worker."""
-        # One that was ended by its lease is left, for `kedro pipes k8s sweep`.
+        # One that was ended by its lease is left, for its owner or somebody to delete.
         (pod,) = [each for each in self.pods(token) if each.status.phase == "Running"]
         return int(pod.metadata.annotations[STARTED_BY_LABEL].rpartition(":")[2])
 
