@@ -157,7 +157,7 @@ def test_cut_while_talking(bridge, host):
         host.cut()
         (seen / "go").touch()
 
-    with meanwhile(bridge, cut, "begun.json"):
+    with meanwhile(bridge, cut, "waiting"):
         finished = run(bridge, "wait", "chain", keep_alive_s=1)
     host.mend()
 

@@ -108,6 +108,7 @@ def fine(size):
 @behaviour
 def wait(_):
     """Wait for the test's word."""
+    _say("waiting")
     deadline = time.monotonic() + 60
     while not Path("data/go").exists():
         if time.monotonic() > deadline:
