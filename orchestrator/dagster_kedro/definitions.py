@@ -37,6 +37,7 @@ from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.configuration.run_configuration import resource_key
 from dagster_kedro.jobs.asset_jobs import project_jobs
+from dagster_kedro.jobs.executors import default_executor
 from dagster_kedro.launchpad import launchpad_resource
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
@@ -89,7 +90,8 @@ def build_definitions(
 
     Raises:
         UnknownNameError: A name that is not there, or filters that leave no node.
-        OrchestrationError: An entry of `dagster.yml` cannot be used.
+        OrchestrationError: An entry of `dagster.yml` cannot be used, or two name different
+            executors for one code location.
         DuplicateNameError: Two assets have one key, or ops of several projects one name.
         TypeError: Both `execute` and `on_event` are given.
     """
@@ -112,6 +114,13 @@ def build_definitions(
         _ProjectDefinitions(index, selection, ready, step).build(external=external_assets)
         for index in _linked_indexes(projects, translator or DagsterKedroTranslator())
     ]
+    if len({id(part.executor) for part in parts if part.executor}) > 1:
+        raise OrchestrationError.at(
+            "executor",
+            "the projects of this code location name different executors",
+            "It has one for all: name the same, leave it to one of them with `executor: merged` "
+            "in the others, or name executors under `jobs`.",
+        )
     return parts[0] if len(parts) == 1 else dg.Definitions.merge(*parts)
 
 
@@ -178,6 +187,7 @@ class _ProjectDefinitions:
                 *freshness.sensors(),
             ],
             loggers=jobs.loggers or None,
+            executor=default_executor(orchestration),
             resources={self._resource_key: resource},
         )
 

@@ -63,6 +63,7 @@ RETRY = {
 EFFECTS: dict[str, dict[str, str]] = {
     "": {
         f"{JOBS}test_jobs_of_pipelines": "pipeline_jobs",
+        f"{KINDS}test_executor_of_what_names_none": "executor",
         f"{GROUPS}test_groups": "step_per memory_datasets",
         f"{RETRIES}test_not_started": "retries",
         f"{RETRIES}test_timeout": "timeout_s",
@@ -89,6 +90,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{JOBS}test_filters": "pipeline_name pipeline_names node_names from_nodes to_nodes "
         "from_inputs to_outputs node_namespaces node_namespace tags",
     },
+    "executor": EXECUTORS,
     "jobs.*.executor": EXECUTORS,
     "jobs.*.schedule": SCHEDULE,
     "jobs.*.schedule.partition": PARTITION,

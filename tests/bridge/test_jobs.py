@@ -49,3 +49,15 @@ def test_multiprocess_with_a_step_for_each_group(folder, dagster_command):
     assert 2 == said.count("STEP_SUCCESS")
     assert "10 times 1" == (folder / "data/by1/described.txt").read_text()
     assert [] == list(folder.glob(".kedro-pipes/staging/*"))
+
+
+@pytest.mark.slow
+def test_without_an_executor(folder, dagster_command):
+    """A step that is alone takes no second process; of several each has one, as by Dagster."""
+    alone = execute(dagster_command, folder, "alone")
+    together = execute(dagster_command, folder, "together")
+
+    assert "Executing steps in process" in alone
+    assert "STEP_WORKER_STARTING" not in alone
+    assert 2 == together.count("STEP_WORKER_STARTING")
+    assert "10 times 1" == (folder / "data/by1/described.txt").read_text()

@@ -4,7 +4,8 @@ import sys
 
 import dagster as dg
 import pytest
-from dagster_kedro import build_definitions
+from dagster_kedro import KedroProject, build_definitions
+from kedro_manifest.codec import write_manifest
 from kedro_manifest.errors import OrchestrationError
 
 K8S = {
@@ -59,7 +60,6 @@ def executor(project, node):
         opened = project(node("make", [], ["table"]), orchestration=orchestration)
         definitions = build_definitions(opened)
         dg.Definitions.validate_loadable(definitions)
-        assert definitions.executor is None
         return definitions.resolve_job_def("j").executor_def
 
     return executor_of
@@ -149,3 +149,66 @@ def test_an_executor_that_no_job_uses_is_not_imported(executor, monkeypatch):
 
     with pytest.warns(UserWarning, match=r"executors\.there"):
         assert "in_process" == executor("here", here={"in_process": {}}, there={"dask": {}}).name
+
+
+@pytest.fixture
+def default(project, node):
+    """Return the executor of a code location, and of its jobs that name none."""
+
+    def default_of(**orchestration) -> dg.ExecutorDefinition | None:
+        opened = project(
+            node("make", [], ["table"]), orchestration={"jobs": {"j": {}}, **orchestration}
+        )
+        definitions = build_definitions(opened)
+        dg.Definitions.validate_loadable(definitions)
+        job = definitions.resolve_job_def("j").executor_def
+        assert definitions.executor in (job, None)
+        return definitions.executor and job
+
+    return default_of
+
+
+def test_executor_of_what_names_none(default):
+    """A kind, a name or one in place is that of all; `merged` leaves it to other definitions."""
+    assert "kedro_executor" == default().name
+    assert default() is default(executor="auto")
+    assert "in_process" == default(executor="in_process").name
+    assert "in_process" == default(executor="mine", executors={"mine": {"in_process": {}}}).name
+    assert "multiprocess" == default(executor={"multiprocess": {"max_concurrent": 2}}).name
+    assert default(executor="merged") is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "place", "said"),
+    [
+        ("nobody", "executor", "there is no executor 'nobody'"),
+        ({}, "executor", "expected one kind of executor, got none"),
+        ({"multiprocess": {"max_concurent": 2}}, "executor.multiprocess", "'max_concurrent'"),
+    ],
+    ids=str,
+)
+def test_wrong_executor_of_what_names_none(default, wanted, place, said):
+    """It is checked as one of a job is."""
+    with pytest.raises(OrchestrationError) as caught:
+        default(executor=wanted)
+
+    assert caught.value.place.startswith(place)
+    assert said in str(caught.value)
+
+
+def test_executors_of_merged_definitions(tmp_path, manifest, node):
+    """Equal executors of several projects merge; different ones are an error with the way out."""
+
+    def opened(name, executor):
+        content = manifest(node("make", [], ["table"]), orchestration={"executor": executor})
+        write_manifest(content, tmp_path / name / "manifest.json")
+        return KedroProject(tmp_path / name, key_prefix=name)
+
+    two = {"multiprocess": {"max_concurrent": 2}}
+    merged = build_definitions(opened("a", two), opened("b", two), opened("c", "merged"))
+    assert "multiprocess" == merged.executor.name
+    others = dg.Definitions(executor=dg.in_process_executor)
+    alone = dg.Definitions.merge(build_definitions(opened("a", "merged")), others)
+    assert dg.in_process_executor is alone.executor
+    with pytest.raises(OrchestrationError, match=r"different executors.*`executor: merged`"):
+        build_definitions(opened("a", two), opened("b", "auto"))

@@ -433,7 +433,9 @@ def test_other_definitions_stay_as_they_are(define):
         executor=dg.in_process_executor,
     )
     ours = define(
-        {"ours": {"loggers": ["audit"], "executor": "multiprocess"}}, loggers={"audit": {}}
+        {"ours": {"loggers": ["audit"], "executor": "multiprocess"}},
+        loggers={"audit": {}},
+        executor="merged",
     )
     merged = dg.Definitions.merge(ours, theirs)
 

@@ -12,7 +12,13 @@ import msgspec
 
 from kedro_manifest.errors import OrchestrationError, UnknownNameError
 from kedro_manifest.orchestration.factories import NamedJob, expand_jobs, filter_of
-from kedro_manifest.orchestration.jobs import Executor, ExecutorKind, Logger
+from kedro_manifest.orchestration.jobs import (
+    AUTO_EXECUTOR,
+    MERGED_EXECUTOR,
+    Executor,
+    ExecutorKind,
+    Logger,
+)
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.selection import filter_nodes
@@ -80,7 +86,8 @@ def unused_entries(orchestration: Orchestration, selected: list[SelectedJob]) ->
     """Return the places of schedules, executors and loggers that no job names, sorted."""
     jobs = [each.named.job for each in selected]
     used = {f"schedules.{job.schedule}" for job in jobs}
-    used |= {f"executors.{job.executor}" for job in jobs if isinstance(job.executor, str)}
+    executors = [orchestration.executor, *(job.executor for job in jobs)]
+    used |= {f"executors.{name}" for name in executors if isinstance(name, str)}
     used |= {f"loggers.{logger}" for job in jobs for logger in job.loggers}
     there = [f"schedules.{name}" for name in orchestration.schedules]
     there += [f"executors.{name}" for name in orchestration.executors]
@@ -91,8 +98,17 @@ def unused_entries(orchestration: Orchestration, selected: list[SelectedJob]) ->
 def _entry_problems(orchestration: Orchestration) -> Iterator[OrchestrationError]:
     for name, executor in orchestration.executors.items():
         yield from _executor_problems(executor, f"executors.{name}")
+    own = orchestration.executor
+    if isinstance(own, dict):
+        yield from _executor_problems(own, "executor")
+    elif own not in (known := [AUTO_EXECUTOR, MERGED_EXECUTOR, *_executors(orchestration)]):
+        yield OrchestrationError.unknown("executor", "executor", own, known)
     for name, logger in orchestration.loggers.items():
         yield from _logger_problems(logger, f"loggers.{name}")
+
+
+def _executors(orchestration: Orchestration) -> list[str]:
+    return [*orchestration.executors, *get_args(ExecutorKind)]
 
 
 def _filter_with(named: NamedJob, value: str) -> str:
@@ -113,7 +129,7 @@ def _filter_with(named: NamedJob, value: str) -> str:
 def _names_problems(orchestration: Orchestration, named: NamedJob) -> Iterator[OrchestrationError]:
     job, place = named.job, named.place
     names = [
-        ("executor", job.executor, [*orchestration.executors, *get_args(ExecutorKind)]),
+        ("executor", job.executor, _executors(orchestration)),
         ("schedule", job.schedule, orchestration.schedules),
         ("client", job.client, orchestration.clients),
         ("partitions", job.partitions, orchestration.partitions),

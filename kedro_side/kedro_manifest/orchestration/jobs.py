@@ -29,6 +29,8 @@ ExecutorKind = Literal[
     "dask_executor",
 ]
 Executor = dict[ExecutorKind, dict[str, Any] | None]
+AUTO_EXECUTOR = "auto"
+MERGED_EXECUTOR = "merged"
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -135,7 +137,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     description: str | None = None
     """Shown with the job in Dagster. Default: its pipeline and the number of its nodes."""
     executor: str | Executor | None = None
-    """A name under `executors`, a kind, or one written in place. Default: Dagster's own."""
+    """A name under `executors`, a kind, or one written in place. Default: `executor` beside `jobs`."""
     schedule: str | Schedule | None = None
     """A name under `schedules`, or one written in place. Default: by hand only."""
     loggers: list[str | Logger] = []

@@ -20,7 +20,13 @@ from kedro_manifest.orchestration.clients import AnyClient, Concurrency
 from kedro_manifest.orchestration.diagnosis import diagnose
 from kedro_manifest.orchestration.empty_entries import without_empty_entries
 from kedro_manifest.orchestration.hooks import RunHooks
-from kedro_manifest.orchestration.jobs import Executor, Job, Logger, Schedule
+from kedro_manifest.orchestration.jobs import (
+    AUTO_EXECUTOR,
+    Executor,
+    Job,
+    Logger,
+    Schedule,
+)
 from kedro_manifest.orchestration.logs import Logs
 from kedro_manifest.orchestration.partitions import AnyPartitions
 from kedro_manifest.orchestration.placement import Grouping, GroupSettings, OnDrift, Store, Timeout
@@ -45,6 +51,11 @@ class Orchestration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Dagster's executors by a name of one's own, each of one kind with Dagster's own options:
     `{local: {multiprocess: {max_concurrent: 2}}}`. The names that end with `_executor`, and
     `celery_k8s`, are other spellings."""
+    executor: str | Executor = AUTO_EXECUTOR
+    """What runs the steps of jobs that name no executor, and of what is materialized by hand: a name
+    under `executors`, a kind, or one written in place. `auto` is Dagster's own default, but that a
+    step that is alone in its run and starts workers takes no process of its own. `merged` leaves it
+    to other definitions in the code location, which may name only one executor in all."""
     loggers: dict[str, Logger] = {}
     """What a job's runs log, written by handlers of `logging`, by a name of one's own."""
     logs: Logs = Logs()

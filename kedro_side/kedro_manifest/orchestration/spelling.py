@@ -24,12 +24,15 @@ _EXECUTORS = {
 def respell(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was read with our names of executors and of the filter by namespace."""
     rooms = {"executors": _respell_executor, "jobs": _respell_job}
-    return {
+    changed = {
         room: {name: rooms[room](entry) for name, entry in content.items()}
         if room in rooms and isinstance(content, Mapping)
         else content
         for room, content in raw.items()
     }
+    if "executor" in changed:
+        changed["executor"] = _respell_executor(changed["executor"])
+    return changed
 
 
 def executor_kind(name: str) -> str:

@@ -9,11 +9,13 @@ import importlib
 
 import dagster as dg
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.orchestration.jobs import Executor
+from kedro_manifest.orchestration.jobs import AUTO_EXECUTOR, MERGED_EXECUTOR, Executor
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.orchestration.spelling import executor_kind
 
 from dagster_kedro.configuration.config_errors import ConfigCheck
+from dagster_kedro.jobs.one_step import kedro_executor
+from dagster_kedro.sharing import Shared
 
 _FACTORIES = {
     "in_process": ("dagster", "in_process_executor"),
@@ -26,6 +28,21 @@ _FACTORIES = {
     "dask": ("dagster-dask", "dask_executor"),
 }
 """By kind: the package to install, whose module is spelled with `_`, and the name in it."""
+
+_MADE: Shared[dg.ExecutorDefinition] = Shared()
+
+
+def default_executor(orchestration: Orchestration) -> dg.ExecutorDefinition | None:
+    """Return the executor of what names none; None where other definitions are to say.
+
+    Raises:
+        OrchestrationError: As `executor_of` does.
+    """
+    if orchestration.executor == MERGED_EXECUTOR:
+        return None
+    if orchestration.executor == AUTO_EXECUTOR:
+        return kedro_executor
+    return executor_of(orchestration, orchestration.executor, "executor")
 
 
 def executor_of(
@@ -61,7 +78,9 @@ def _executor(kind: str, options: dict[str, object], place: str) -> dg.ExecutorD
             f"the executor needs package '{package}', which cannot be imported ({error})",
             f"Run `pip install {package}` in Dagster's environment.",
         ) from error
-    executor: dg.ExecutorDefinition = getattr(module, name).configured(options)
+    executor: dg.ExecutorDefinition = _MADE.get(
+        (package, name, options), lambda: getattr(module, name).configured(options)
+    )
     for problem in ConfigCheck(executor=executor).problems({}):
         inner = ".".join(problem.path[1:])
         raise OrchestrationError.at(
