@@ -10,6 +10,8 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
 WHICH ?= not slow
+# What environments get: `tree` is this checkout, changes and all; `wheel` is what users install, as in CI.
+INSTALL ?= tree
 # `docker compose` or `docker-compose`; empty for whichever is there.
 COMPOSE ?=
 
@@ -17,6 +19,9 @@ COMPOSE ?=
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
+
+INSTALLED := .build/installed-$(INSTALL)
+PACKAGE := $(if $(filter wheel,$(INSTALL)),$$(ls .build/wheel/*.whl),-e .)
 
 .DEFAULT_GOAL := help
 .PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-k8s test-chart test-mlflow test-s3 test-keys bench bench-peers conformance-table hook-table reference screenshots stack stack-down test-stack clean
@@ -26,18 +31,29 @@ help: ## Show the targets
 
 environments: .venv/kedro/.ready .venv/dagster/.ready ## Make both virtual environments
 
-.venv/kedro/.ready: pyproject.toml $(EXAMPLE)/requirements.txt
+.build/installed-tree:
+	@mkdir -p $(@D) && rm -f .build/installed-wheel
+	@touch $@
+
+# The same version again would count as installed, so it is taken out of the environments that have it.
+.build/installed-wheel: pyproject.toml $(shell find kedro_side orchestrator -type f -not -name '*.pyc')
+	@rm -rf .build/wheel .build/installed-tree
+	@$(PYTHON) -m pip wheel $(PIP_FLAGS) --no-deps -w .build/wheel .
+	@for python in $(wildcard .venv/*/bin/python); do $$python -m pip uninstall $(PIP_FLAGS) -y kedro-dagster-pipes; done
+	@touch $@
+
+.venv/kedro/.ready: pyproject.toml $(EXAMPLE)/requirements.txt $(INSTALLED)
 	@echo "Making .venv/kedro: Kedro and the example's libraries, no Dagster (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
 	@test -x $(KEDRO)/python || $(PYTHON) -m venv .venv/kedro
-	@$(KEDRO)/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' -r $(EXAMPLE)/requirements.txt $(DESCRIBED)
+	@$(KEDRO)/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[kedro,dev]' -r $(EXAMPLE)/requirements.txt $(DESCRIBED)
 	@touch $@
 
-.venv/dagster/.ready: pyproject.toml
+.venv/dagster/.ready: pyproject.toml $(INSTALLED)
 	@echo "Making .venv/dagster: Dagster, its web server and dg, no Kedro (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
 	@test -x $(DAGSTER)/python || $(PYTHON) -m venv .venv/dagster
-	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) -e '.[dagster,docker,k8s,celery,dev]' dagster-aws dagster-webserver dagster-dg-cli
+	@$(DAGSTER)/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[dagster,docker,k8s,celery,dev]' dagster-aws dagster-webserver dagster-dg-cli
 	@touch $@
 
 demo: environments ## Materialize the example, every group of nodes in a process of its own
@@ -80,19 +96,19 @@ test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with 
 	.venv/kedro-oldest/bin/python -m pytest tests/kedro_side -m "not newest" $(PYTEST_FLAGS)
 	$(DAGSTER)/python -m pytest tests/bridge/test_streaming.py tests/bridge/test_selection.py --kedro-python $(CURDIR)/.venv/kedro-oldest/bin/python $(PYTEST_FLAGS)
 
-.venv/kedro-oldest/.ready: pyproject.toml
+.venv/kedro-oldest/.ready: pyproject.toml $(INSTALLED)
 	@echo "Making .venv/kedro-oldest: the oldest supported Kedro (about a minute)"
 	@test -x .venv/kedro-oldest/bin/python || $(PYTHON) -m venv .venv/kedro-oldest
-	@.venv/kedro-oldest/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,dev]' 'kedro==$(OLDEST_KEDRO)' 'kedro-datasets[json-jsondataset,pandas-csvdataset,pickle-pickledataset,text-textdataset]' $(DESCRIBED)
+	@.venv/kedro-oldest/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[kedro,dev]' 'kedro==$(OLDEST_KEDRO)' 'kedro-datasets[json-jsondataset,pandas-csvdataset,pickle-pickledataset,text-textdataset]' $(DESCRIBED)
 	@touch $@
 
 test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment of its own
 	.venv/dask/bin/python -m pytest tests/orchestrator/test_executors.py -m dask $(PYTEST_FLAGS)
 
-.venv/dask/.ready: pyproject.toml
+.venv/dask/.ready: pyproject.toml $(INSTALLED)
 	@echo "Making .venv/dask: Dagster and Dask, no Kedro (about a minute)"
 	@test -x .venv/dask/bin/python || $(PYTHON) -m venv .venv/dask
-	@.venv/dask/bin/python -m pip install $(PIP_FLAGS) -e '.[dagster,dask,dev]'
+	@.venv/dask/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[dagster,dask,dev]'
 	@touch $@
 
 test-docker: environments ## Test workers in containers; needs a Docker engine
@@ -119,19 +135,19 @@ test-stack: environments ## Test the compose stack with the example; needs Docke
 test-mlflow: environments .venv/mlflow/.ready ## Test kedro-mlflow against a real tracking server
 	$(DAGSTER)/python -m pytest tests/bridge/mlflow --kedro-python $(CURDIR)/.venv/mlflow/bin/python $(PYTEST_FLAGS)
 
-.venv/mlflow/.ready: pyproject.toml
+.venv/mlflow/.ready: pyproject.toml $(INSTALLED)
 	@echo "Making .venv/mlflow: Kedro, kedro-mlflow and MLflow's server, no Dagster (about a minute)"
 	@test -x .venv/mlflow/bin/python || $(PYTHON) -m venv .venv/mlflow
-	@.venv/mlflow/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro,mlflow]' 'kedro-datasets[json-jsondataset]'
+	@.venv/mlflow/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[kedro,mlflow]' 'kedro-datasets[json-jsondataset]'
 	@touch $@
 
 test-s3: environments .venv/s3/.ready ## Test catalog and staging on an S3 server, from processes and containers
 	$(DAGSTER)/python -m pytest tests/bridge/projects/object_store --kedro-python $(CURDIR)/.venv/s3/bin/python $(PYTEST_FLAGS)
 
-.venv/s3/.ready: pyproject.toml tests/projects/buckets/requirements.txt
+.venv/s3/.ready: pyproject.toml tests/projects/buckets/requirements.txt $(INSTALLED)
 	@echo "Making .venv/s3: Kedro, s3fs and moto's S3 server, no Dagster (about a minute)"
 	@test -x .venv/s3/bin/python || $(PYTHON) -m venv .venv/s3
-	@.venv/s3/bin/python -m pip install $(PIP_FLAGS) -e '.[kedro]' -r tests/projects/buckets/requirements.txt 'moto[server]'
+	@.venv/s3/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[kedro]' -r tests/projects/buckets/requirements.txt 'moto[server]'
 	@touch $@
 
 test-keys: environments ## Drop each key of dagster.yml, and see that the test of its effect fails

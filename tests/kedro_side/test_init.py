@@ -20,7 +20,7 @@ DEFAULT_STORE = {"url": ".kedro-pipes/staging", "backend": "pickle"}
 INIT = [sys.executable, "-m", "kedro_pipes", "init"]
 CHECK = [sys.executable, "-m", "kedro_pipes", "check", "--json"]
 FILES = ["conf/base/dagster.yml", "conf/schema.dagster.json", "definitions.py", "workspace.yaml"]
-DEFAULTS = [True, "selection", "refuse", {"strategy": "node"}, DEFAULT_STORE]
+DEFAULTS = [True, "auto", "selection", "refuse", {"strategy": "node"}, DEFAULT_STORE]
 """Examples that say what holds anyway."""
 PROJECTS = Path(__file__).parents[1] / "projects"
 
