@@ -5,14 +5,16 @@ Most rows are for the double: what happens to a cluster cannot be asked of a rea
 
 import os
 import re
+import shutil
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
-from conformance_clients import KubernetesUnderTest, ask_double
+from conformance_clients import TOKEN, KubernetesUnderTest, ask_double
 from dagster_kedro.clients.base import WorkerLaunch
-from kedro_manifest.labels import GROUP_LABEL
+from kedro_manifest.labels import GROUP_LABEL, KUBERNETES_RUN_LABEL
 
 pytestmark = pytest.mark.k8s
 FAST = {"schedule_s": 1, "pull_s": 1, "start_s": 1}
@@ -347,16 +349,35 @@ def test_what_a_pod_gets(bridge):
 
 def test_taken_over(bridge):
     """An orchestrator that comes back follows the pod that it has left, and keeps it alive."""
-    context = {"run_id": "run", "retry_number": 0, "job_name": "job", "extras": {}}
-    launch = WorkerLaunch(
+    launch = sleeping(bridge)
+    client = bridge.adapter.client(bridge.token, lease_s=8.0)
+    kill_orchestrator(start_orchestrator(bridge, client, launch))
+    (left,) = running(bridge)
+
+    with client.launch(launch) as worker:
+        ends_at = time.monotonic() + 10  # longer than its lease
+        while time.monotonic() < ends_at:
+            assert worker.poll() is None
+            time.sleep(0.1)
+        (followed,) = running(bridge)
+    assert left.metadata.uid == followed.metadata.uid
+
+
+def sleeping(bridge, run_id="run", size=0):
+    """Return what starts a worker that sleeps, and has been told some text of a size."""
+    context = {"run_id": run_id, "retry_number": 0, "job_name": "job", "extras": {}}
+    return WorkerLaunch(
         group="only",
         step="step",
-        context_data=context,
+        context_data={**context, "extras": {"text": os.urandom(size // 2).hex()}},
         project_dir=bridge.folder,
         python=None,
         command=["sleep", "60"],
     )
-    client = bridge.adapter.client(bridge.token, lease_s=8.0)
+
+
+def start_orchestrator(bridge, client, launch):
+    """Have a process of its own start a worker and wait for it; return its number."""
     orchestrator = os.fork()
     if orchestrator == 0:
         try:
@@ -366,14 +387,81 @@ def test_taken_over(bridge):
         finally:
             os._exit(0)
     eventually(lambda: running(bridge))
-    (left,) = running(bridge)
+    return orchestrator
+
+
+def kill_orchestrator(orchestrator):
     os.kill(orchestrator, signal.SIGKILL)
     os.waitpid(orchestrator, 0)
 
-    with client.launch(launch) as worker:
-        ends_at = time.monotonic() + 10  # longer than its lease
-        while time.monotonic() < ends_at:
-            assert worker.poll() is None
-            time.sleep(0.1)
-        (followed,) = running(bridge)
-    assert left.metadata.uid == followed.metadata.uid
+
+def sweep(bridge, *arguments):
+    """Sweep what is left of the token's run; return the lines that tell of it."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no `kubectl`: install it, for instance Debian's kubernetes-client")
+    options = bridge.adapter.options(bridge.token)
+    kubeconfig = [f"--kubeconfig={options['kubeconfig']}"] if options["kubeconfig"] else []
+    command = [str(bridge.kedro_python), "-m", "kedro_pipes", "k8s", "sweep", *arguments]
+    done = subprocess.run(
+        [*command, f"--run={bridge.token}", *kubeconfig],
+        cwd=bridge.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout.splitlines()
+
+
+def test_sweep(bridge):
+    """What a killed orchestrator leaves is told, and removed with its config map; before, nothing is."""
+    client = bridge.adapter.client(bridge.token, lease_s=60.0)
+    # What it is told goes into a config map.
+    orchestrator = start_orchestrator(bridge, client, sleeping(bridge, bridge.token, 200_000))
+    (pod,) = running(bridge)
+    name = pod.metadata.name
+    assert [name] == config_maps(bridge)
+
+    kept = sweep(bridge, "--running")
+    assert re.search(
+        rf"^{name} +only +step +{bridge.token[:8]} +Running .* kept: the step", kept[1]
+    )
+    assert "1 kept" == kept[-1]
+
+    kill_orchestrator(orchestrator)
+    shown = sweep(bridge, "--dry-run")
+    assert re.search(rf"^{name} .* would be removed$", shown[1])
+    assert [pod.metadata.uid] == [each.metadata.uid for each in running(bridge)]
+    nothing = "Nothing is left: no pod or config map of a worker that is meant."
+    assert [nothing] == sweep(bridge, "--older-than", "1h")
+
+    assert "1 removed" == sweep(bridge)[-1]
+    assert ([], []) == (bridge.adapter.pods(bridge.token), config_maps(bridge))
+    assert [nothing] == sweep(bridge)
+
+
+def config_maps(bridge):
+    """Return the names of a test's config maps."""
+    found = bridge.adapter.api()._core.list_namespaced_config_map(
+        bridge.adapter.api().namespace, label_selector=f"{TOKEN}={bridge.token}"
+    )
+    return [each.metadata.name for each in found.items]
+
+
+@pytest.mark.usefixtures("double")
+def test_sweep_of_config_maps(bridge):
+    """One for which a pod has never come is removed once it is a minute old."""
+    api = bridge.adapter.api()
+    labels = {TOKEN: bridge.token, GROUP_LABEL: "only", KUBERNETES_RUN_LABEL: bridge.token}
+    for name in ("kedro-old", "kedro-new"):
+        metadata = {"name": name, "labels": labels}
+        api.create_config_map({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    age = {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}  # only a double takes that
+    api._core.patch_namespaced_config_map("kedro-old", api.namespace, age)
+
+    swept = sweep(bridge)
+    assert re.search(r"^configmap kedro-old +only .* unused \d+d +removed$", swept[1])
+    assert "1 removed" == swept[-1]
+    assert ["kedro-new"] == config_maps(bridge)
+    api.delete_config_map("kedro-new")
