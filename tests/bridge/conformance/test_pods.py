@@ -3,6 +3,7 @@
 Most rows are for the double: what happens to a cluster cannot be asked of a real one.
 """
 
+import json
 import os
 import re
 import shutil
@@ -13,9 +14,31 @@ import time
 
 import pytest
 from conformance_clients import TOKEN, KubernetesUnderTest, ask_double
+from conformance_webserver import Webserver
 from dagster_kedro.clients.base import WorkerLaunch
 from kedro_manifest.labels import GROUP_LABEL, KUBERNETES_RUN_LABEL
 
+DEFINITIONS = """\
+import dagster as dg
+from dagster_kedro import KedroOpSpec, KedroPipesResource, KedroProject, build_definitions
+
+of_op = {{"container_config": {{"env": [{{"name": "COLOUR", "value": "of the op"}}]}}}}
+of_job = {{"pod_template_spec_metadata": {{"annotations": {{"told": "by the job"}}}}}}
+tagged = dg.define_asset_job("tagged", ["outcome"], tags={{"dagster-k8s/config": of_job}})
+defs = dg.Definitions.merge(
+    dg.Definitions(jobs=[tagged]),
+    build_definitions(
+        KedroProject({folder!r}, python={python!r}),
+        resource=KedroPipesResource(client={client}, parameters={{"behaviour": "hang"}}),
+        op=KedroOpSpec(tags={{"dagster-k8s/config": of_op}}),
+    ),
+)
+"""
+INSTANCE = """\
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: DefaultRunCoordinator
+"""
 pytestmark = pytest.mark.k8s
 FAST = {"schedule_s": 1, "pull_s": 1, "start_s": 1}
 
@@ -345,6 +368,44 @@ def test_what_a_pod_gets(bridge):
     assert ("Never", False) == (spec["restartPolicy"], spec["automountServiceAccountToken"])
     assert "only" == metadata["labels"][GROUP_LABEL]
     assert {"dagster/run-id", "dagster/op", "kedro-pipes/attempt"} <= metadata["labels"].keys()
+
+
+def test_what_dagster_says_of_pods(bridge, monkeypatch):
+    """Tags of op and job, and the code location's container context, reach the pod of a worker."""
+    context = {
+        "labels": {"told-by": "location"},
+        "volumes": [{"name": "scratch", "empty_dir": {}}],
+        "volume_mounts": [{"name": "scratch", "mount_path": "/scratch"}],
+        "env": [{"name": "COLOUR", "value": "of the location"}],
+        "resources": {"limits": {"memory": "1Ki"}},  # of the pod that waits
+    }
+    monkeypatch.setenv("DAGSTER_CONTAINER_CONTEXT", json.dumps({"k8s": context}))
+    client = bridge.adapter.client_source(bridge.token)
+    folder, python = str(bridge.project_dir), str(bridge.kedro_python)
+    file = bridge.folder / "definitions.py"
+    file.write_text(DEFINITIONS.format(folder=folder, python=python, client=client))
+    (bridge.folder / "dagster.yaml").write_text(INSTANCE)
+    web = Webserver(bridge.folder, [file])
+    try:
+        run_id = web.launch(file.name, "tagged", {"execution": {"config": {"in_process": {}}}})
+        eventually(lambda: running(bridge))
+        (pod,) = running(bridge)
+        told = bridge.adapter.raw_pod(pod.metadata.name)
+        web.cancel(run_id)
+        assert "CANCELED" == web.wait(run_id)
+    finally:
+        web.close()
+    worker = told["spec"]["containers"][0]
+
+    colours = [each["value"] for each in worker["env"] if each["name"] == "COLOUR"]
+    assert "of the op" == colours[-1]  # the last one counts
+    assert {"name": "scratch", "mountPath": "/scratch"} in worker["volumeMounts"]
+    assert "resources" not in worker
+    assert "by the job" == told["metadata"]["annotations"]["told"]
+    assert ("location", "only") == (
+        told["metadata"]["labels"]["told-by"],
+        told["metadata"]["labels"][GROUP_LABEL],
+    )
 
 
 def test_taken_over(bridge):
