@@ -95,6 +95,12 @@ def test_volumes_of_a_group():
     places = [each.place for each in findings(groups={"fitting": group})]
     assert ["catalog: raw", "catalog: table"] == places
 
+    fast = {**volume(empty_dir={}), "container_config": volume()["container_config"]}
+    fast["pod_spec_config"]["volumes"][0]["name"] = "fast"
+    fast["container_config"]["volume_mounts"][0]["name"] = "fast"
+    found = findings(groups={"fitting": {"nodes": ["fit", "judge"], "pod": fast}}, pod=volume())
+    assert ["catalog: model", "catalog: score", "catalog: table"] == [each.place for each in found]
+
     of_client = {"pod_spec_config": volume()["pod_spec_config"]}
     mounted = {"container_config": volume()["container_config"]}
     groups = {"all": {"nodes": ["clean", "fit", "judge"], "pod": mounted}}
@@ -134,6 +140,7 @@ def test_a_volume_that_goes_with_the_pod():
         volume(mount={"read_only": True}),
         volume(persistent_volume_claim={"claim_name": "lake", "read_only": True}),
         volume(config_map={"name": "tables"}),
+        volume(downward_api={"items": []}),
     ],
     ids=str,
 )

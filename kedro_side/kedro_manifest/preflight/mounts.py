@@ -15,7 +15,7 @@ import msgspec
 from kedro_manifest.orchestration.clients import DockerClient, K8sClient
 from kedro_manifest.orchestration.kubernetes import PodConfig
 
-_CAPITAL = re.compile(r"(?=[A-Z])")
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +86,9 @@ def mounts_of_pod(client: K8sClient, pod: PodConfig, project_path: str) -> Itera
         pod: Those of the group.
         project_path: The project's folder, which the client may mount.
     """
+    found: dict[str, Mount] = {}
     if client.mount_project:
-        yield Mount(target=project_path, source=project_path)
+        found[project_path] = Mount(target=project_path, source=project_path)
     layers = (client.pod, pod)
     volumes = {
         str(each.get("name")): each
@@ -98,7 +99,9 @@ def mounts_of_pod(client: K8sClient, pod: PodConfig, project_path: str) -> Itera
         for each in entries_of(layer.container_config, "volumeMounts"):
             target, volume = setting(each, "mountPath"), volumes.get(str(each.get("name")))
             if target and volume:
-                yield _pod_volume(client, volume, each, str(target))
+                # What a group mounts takes the place of what its client mounts there.
+                found[normpath(target)] = _pod_volume(client, volume, each, normpath(target))
+    yield from found.values()
 
 
 def _pod_volume(
@@ -107,7 +110,7 @@ def _pod_volume(
     source, is_fixed = _source_of_volume(client, volume)
     below = str(setting(mount, "subPath") or "")
     return Mount(
-        target=normpath(target),
+        target=target,
         source=source and _joined(source, below),
         read_only=is_fixed or bool(setting(mount, "readOnly")),
     )
