@@ -16,7 +16,8 @@ import pytest
 from conformance_clients import TOKEN, KubernetesUnderTest, ask_double
 from conformance_webserver import Webserver
 from dagster_kedro.clients.base import WorkerLaunch
-from kedro_manifest.labels import GROUP_LABEL, KUBERNETES_RUN_LABEL
+from dagster_kedro.clients.kubernetes.api import owner_reference
+from kedro_manifest.labels import GROUP_LABEL, KUBERNETES_RUN_LABEL, PROCESS_LABEL
 
 DEFINITIONS = """\
 import dagster as dg
@@ -508,6 +509,46 @@ def config_maps(bridge):
         bridge.adapter.api().namespace, label_selector=f"{TOKEN}={bridge.token}"
     )
     return [each.metadata.name for each in found.items]
+
+
+@pytest.mark.usefixtures("double")
+def test_sweep_of_owned_pods(bridge):
+    """A worker of another machine is left once the pod that owns its own has ended."""
+    api = bridge.adapter.api()
+    client = bridge.adapter.client(bridge.token, lease_s=60.0)
+    kill_orchestrator(start_orchestrator(bridge, client, sleeping(bridge, bridge.token)))
+    (pod,) = running(bridge)
+    image = bridge.adapter.options(bridge.token)["image"]
+    owners = {
+        name: api.create_pod(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"{name}-{bridge.token[:8]}", "labels": {TOKEN: bridge.token}},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "step", "image": image, "command": command}],
+                },
+            }
+        )
+        for name, command in (("ended", ["true"]), ("waiting", ["sleep", "60"]))
+    }
+
+    def swept(owner):
+        metadata = {
+            "annotations": {PROCESS_LABEL: "another-kernel/pid:[1]/1/1"},
+            "ownerReferences": [owner_reference(owners[owner])],
+        }
+        api._core.patch_namespaced_pod(
+            pod.metadata.name, api.namespace, {"metadata": metadata}, _preload_content=False
+        )
+        return sweep(bridge, "--running")[-1]
+
+    assert "1 kept" == swept("waiting")
+    eventually(lambda: api.get_pod(owners["ended"].metadata.name).status.phase == "Succeeded")
+    assert "1 removed" == swept("ended")
+    for each in owners.values():
+        api.delete_pod(each.metadata.name, None, 0)
 
 
 @pytest.mark.usefixtures("double")
