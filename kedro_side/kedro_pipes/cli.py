@@ -16,6 +16,7 @@ from kedro_manifest.model import Manifest
 from kedro_pipes.commands.check import check
 from kedro_pipes.commands.docker.group import docker
 from kedro_pipes.commands.init import init, schema
+from kedro_pipes.commands.k8s.group import k8s
 from kedro_pipes.commands.plan import plan
 from kedro_pipes.commands.profile import profile
 from kedro_pipes.commands.project import (
@@ -131,5 +132,5 @@ def _summary(manifest: Manifest, output: str) -> str:
     )
 
 
-for command in (init, plan, check, profile, schema, docker):
+for command in (init, plan, check, profile, schema, docker, k8s):
     pipes.add_command(command)

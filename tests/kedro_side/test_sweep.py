@@ -1,4 +1,4 @@
-"""What `kedro pipes docker sweep` takes for left, and how it fails; engines are in the bridge's tests."""
+"""What sweeps take for left, and how they fail; pods that are left are in the bridge's tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from kedro_manifest.labels import PROCESS_LABEL, RUN_LABEL
+from kedro_manifest.labels import KUBERNETES_RUN_LABEL, PROCESS_LABEL, RUN_LABEL
 from kedro_manifest.processes import ProcessIdentity
 from kedro_pipes.commands.docker.engine import Config, Container, State, Volume
-from kedro_pipes.commands.docker.leftovers import Limits, left_volumes, reason_to_keep, since
+from kedro_pipes.commands.docker.leftovers import left_volumes, reason_to_keep, since
+from kedro_pipes.commands.k8s import leftovers as pods
+from kedro_pipes.commands.k8s.cluster import (
+    ConfigMap,
+    ContainerState,
+    ContainerStatus,
+    Metadata,
+    Owner,
+    Pod,
+    Status,
+    Terminated,
+)
+from kedro_pipes.commands.leftovers import Limits
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)
 NEVER = datetime(1, 1, 1, tzinfo=timezone.utc)
@@ -85,7 +97,7 @@ def test_what_is_meant(limits, expected):
     """Run and age narrow what is looked at; the age is of the end, not of the beginning."""
     found = container("exited", LONG_AGO)
 
-    assert expected == limits.include(found.config.labels, since(found))
+    assert expected == limits.include(found.config.labels[RUN_LABEL], since(found))
 
 
 def test_volumes():
@@ -113,11 +125,90 @@ def test_a_process_that_has_ended_is_known_to_be_gone():
     assert False is identity.is_alive()
 
 
-def test_without_the_docker_command(tmp_path):
-    """Where there is no `docker`, that is what is said, with the cure, and nothing else."""
-    command = [sys.executable, "-m", "kedro_pipes", "docker", "sweep"]
+def metadata(name, age, process="", owner=None, **more):
+    return Metadata(
+        name=name,
+        namespace="flights",
+        uid=f"uid of {name}",
+        creation_timestamp=NOW - age,
+        labels={KUBERNETES_RUN_LABEL: "run-1"},
+        annotations={PROCESS_LABEL: process},
+        owner_references=[Owner(kind="Pod", name=owner, uid=f"uid of {owner}")] if owner else [],
+        **more,
+    )
+
+
+def pod(phase, age, process, owner):
+    terminated = Terminated(finished_at=NOW - age) if phase == "Failed" else None
+    return Pod(
+        metadata=metadata("one", age + timedelta(hours=1), process, owner),
+        status=Status(
+            phase=phase,
+            start_time=NOW - age,
+            container_statuses=[ContainerStatus(state=ContainerState(terminated=terminated))],
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "age", "process", "owner", "expected"),
+    [
+        ("Running", LONG_AGO, ALIVE, None, "runs"),
+        ("Running", JUST_NOW, GONE, None, None),
+        ("Pending", LONG_AGO, GONE, None, None),
+        ("Pending", LONG_AGO, ALIVE, None, "runs"),
+        ("Running", LONG_AGO, ELSEWHERE, None, "may run"),
+        ("Running", LONG_AGO, ELSEWHERE, "step", "runs"),
+        ("Running", JUST_NOW, ELSEWHERE, "ended step", None),
+        ("Running", JUST_NOW, GONE, "step", None),
+        ("Failed", JUST_NOW, ELSEWHERE, "step", "just ended"),
+        ("Failed", JUST_NOW, ELSEWHERE, None, "just ended"),
+        ("Failed", JUST_NOW, ELSEWHERE, "ended step", None),
+        ("Failed", LONG_AGO, ELSEWHERE, "step", None),
+        ("Failed", LONG_AGO, ALIVE, None, None),
+    ],
+)
+def test_which_pods_are_left(phase, age, process, owner, expected):
+    """A pod is left as a container is; its step's pod, which owns it, tells whether the step runs."""
+    found = pod(phase, age, process, owner)
+
+    assert expected == pods.reason_to_keep(found, ["uid of step"], Limits(now=NOW))
+    assert age == NOW - pods.since(found)
+
+
+def test_a_pod_that_goes_is_let_go():
+    """What is being deleted already needs nobody to delete it."""
+    going = metadata("one", LONG_AGO, GONE, deletion_timestamp=NOW)
+
+    assert "goes" == pods.reason_to_keep(Pod(metadata=going), [], Limits(now=NOW))
+
+
+def test_which_config_maps_are_left():
+    """A config map is left once it belongs to no pod, and none can be just about to be made."""
+    old, new, used = (
+        ConfigMap(metadata=metadata(name, age))
+        for name, age in (("old", LONG_AGO), ("new", JUST_NOW), ("used", LONG_AGO))
+    )
+
+    assert [old] == pods.left_maps([old, new, used], {"used"}, Limits(now=NOW))
+    assert [] == pods.left_maps([old], (), Limits(now=NOW, run="run-2"))
+
+
+NO_DOCKER = (
+    "Cannot ask the Docker engine: there is no `docker` command on the PATH. Install Docker's command "
+    "line, or run this where it is.\n"
+)
+NO_KUBECTL = (
+    "Cannot ask the Kubernetes API: there is no `kubectl` command on the PATH. Install it, or run this "
+    "where it is.\n"
+)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("docker", NO_DOCKER), ("k8s", NO_KUBECTL)])
+def test_without_the_command(kind, expected, tmp_path):
+    """Where a command is missing, that is what is said, with the cure, and nothing else."""
     done = subprocess.run(
-        command,
+        [sys.executable, "-m", "kedro_pipes", kind, "sweep"],
         cwd=tmp_path,
         env={"PATH": str(tmp_path)},
         capture_output=True,
@@ -125,11 +216,7 @@ def test_without_the_docker_command(tmp_path):
         check=False,
     )
 
-    assert (1, "") == (done.returncode, done.stdout)
-    assert (
-        "Cannot ask a Docker engine: there is no `docker` command on the PATH. Install Docker's "
-        "command line, or run this where it is.\n" == done.stderr
-    )
+    assert (1, "", expected) == (done.returncode, done.stdout, done.stderr)
 
 
 def test_a_time_without_a_unit_is_refused(tmp_path):

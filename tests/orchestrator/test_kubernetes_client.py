@@ -94,7 +94,7 @@ def test_a_group_goes_into_its_client():
 
 def test_unknown_raw_setting():
     """What the API does not know is refused before anything is created."""
-    with pytest.raises(WorkerNotStartedError, match=r"pod\.pod_spec_config.*node_selektor"):
+    with pytest.raises(WorkerNotStartedError, match=r"`pod_spec_config` of `pod` .*node_selektor"):
         merged_config({"pod_spec_config": {"node_selektor": {}}})
 
 

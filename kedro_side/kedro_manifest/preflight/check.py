@@ -16,7 +16,7 @@ from kedro_manifest.model import Manifest
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of, sort_topologically
 from kedro_manifest.preflight.automation import check_automation
-from kedro_manifest.preflight.data import check_datasets
+from kedro_manifest.preflight.data import REMOTE_CLIENTS, check_datasets
 from kedro_manifest.preflight.grouping import (
     check_groups,
     check_orchestration,
@@ -42,16 +42,16 @@ def check_manifest(
         manifest: What was exported; its nodes need not have an order.
         clients: Kinds of clients that run the workers; empty for those that `dagster.yml` names.
         catalog_files: File of each catalog entry, by name or pattern.
-        around: What there is around the project, which containers may not see.
+        around: What there is around the project, which workers elsewhere may not see.
     """
     places = Places(manifest, catalog_files)
     clients = set(clients or clients_of(manifest))
-    containers = None
-    known = clients & clients_of(manifest) & {"docker", "ssh"}
+    seen = None
+    known = clients & clients_of(manifest) & REMOTE_CLIENTS
     if known:
         # Of these, `dagster.yml` says what they see.
         clients -= known
-        containers = around or Surroundings()
+        seen = around or Surroundings()
     disorder = [*_check_writers(manifest, places), *_check_order(manifest)]
     findings = [
         *disorder,
@@ -63,7 +63,7 @@ def check_manifest(
         graph = PipelineGraph(manifest)
         findings += _check_inputs(graph, places)
         findings += _check_outputs(graph, places)
-        findings += check_groups(graph, places, clients, containers)
+        findings += check_groups(graph, places, clients, seen)
         findings += find_job_problems(graph)
         findings += check_partitions(graph)
         findings += check_automation(graph)

@@ -22,8 +22,8 @@ from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.grouping import GroupPolicy, unknown_datasets
 from kedro_manifest.planning.plan import Group, Plan, plan_groups
 from kedro_manifest.preflight.clients import check_clients
-from kedro_manifest.preflight.containers import check_containers
 from kedro_manifest.preflight.data import REMOTE_CLIENTS, is_local_url
+from kedro_manifest.preflight.elsewhere import check_elsewhere
 from kedro_manifest.preflight.entries import ORCHESTRATION_FILE, entry_finding, refused
 from kedro_manifest.preflight.placed import Surroundings
 from kedro_manifest.settings.partitions import partitioned_nodes
@@ -70,7 +70,7 @@ def check_groups(
         graph: The nodes and datasets.
         places: Where things are written.
         clients: Kinds of clients of whose workers no more is known.
-        around: What there is around the project; None to leave `dagster.yml`'s containers alone.
+        around: What there is around the project; None to leave workers elsewhere alone.
     """
     try:
         orchestration = orchestration_of(graph.manifest)
@@ -100,10 +100,10 @@ def check_groups(
     sound = _sound(orchestration, plan)
     yield from check_clients(orchestration, graph, sound.groups)
     if around is not None:
-        yield from check_containers(graph, orchestration, sound, places=places, around=around)
+        yield from check_elsewhere(graph, orchestration, sound, places=places, around=around)
         for client, nodes in _nodes_by_client_of_jobs(graph, orchestration).items():
             of_jobs = _sound(orchestration, plan_groups(graph, nodes, policy))
-            yield from check_containers(
+            yield from check_elsewhere(
                 graph, orchestration, of_jobs, places=places, around=around, client_of_run=client
             )
     yield from _check_staged(graph, plan, orchestration.store.backend, places)

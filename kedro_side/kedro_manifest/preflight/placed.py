@@ -10,13 +10,21 @@ from kedro_manifest.findings import list_names
 from kedro_manifest.orchestration.clients import (
     AnyClient,
     DockerClient,
+    K8sClient,
     SshClient,
     SubprocessClient,
 )
+from kedro_manifest.orchestration.kubernetes import PodConfig
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import Group
-from kedro_manifest.preflight.sight import Seen, see_as_container, see_as_process, see_on_host
+from kedro_manifest.preflight.sight import (
+    Seen,
+    see_as_container,
+    see_as_process,
+    see_in_pod,
+    see_on_host,
+)
 from kedro_manifest.settings.workers import WorkerRules
 
 
@@ -51,11 +59,15 @@ class PlacedGroup(msgspec.Struct, frozen=True, kw_only=True):
     client: AnyClient
     env: dict[str, str] = {}
     """What the group sets besides."""
+    pod: PodConfig = PodConfig()
+    """What the group says of its pod."""
 
     def see(self, path: str, around: Surroundings) -> Seen | None:
         """Return how its worker sees a path; None where nobody can say."""
         if isinstance(self.client, DockerClient):
             return see_as_container(self.client, path, around.project_path)
+        if isinstance(self.client, K8sClient):
+            return see_in_pod(self.client, self.pod, path, around.project_path)
         if isinstance(self.client, SshClient):
             return see_on_host(self.client, path, around.project_path)
         if isinstance(self.client, SubprocessClient):
@@ -65,7 +77,12 @@ class PlacedGroup(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_elsewhere(self) -> bool:
         """Whether its worker sees other files than Dagster's machine has."""
-        return isinstance(self.client, DockerClient | SshClient)
+        return isinstance(self.client, DockerClient | K8sClient | SshClient)
+
+    @property
+    def is_of_image(self) -> bool:
+        """Whether its worker has the files of an image."""
+        return isinstance(self.client, DockerClient | K8sClient)
 
 
 def place_groups(
@@ -84,13 +101,19 @@ def place_groups(
         settings = rules.of_group(group)
         if settings.client is not None:
             client = orchestration.clients[settings.client]
-            yield PlacedGroup(group=group, name=settings.client, client=client, env=settings.env)
+            yield PlacedGroup(
+                group=group,
+                name=settings.client,
+                client=client,
+                env=settings.env,
+                pod=settings.pod,
+            )
 
 
 def elsewhere_by_client(
     placed: list[PlacedGroup],
 ) -> Iterator[tuple[str, list[PlacedGroup]]]:
-    """Yield each client whose workers are in containers or on other hosts, and its groups."""
+    """Yield each client whose workers are in containers, in pods or on other hosts, and its groups."""
     for name in sorted({each.name for each in placed if each.is_elsewhere}):
         yield name, [each for each in placed if each.name == name]
 

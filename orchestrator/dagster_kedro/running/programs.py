@@ -42,6 +42,7 @@ def stream_program(
         python=None,
         command=command,
         overrides=overrides,
+        step_context=context,
     )
     refuse_unused(client, overrides, f"program '{_short(command)}'")
     expected = Expected(

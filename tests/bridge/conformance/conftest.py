@@ -25,6 +25,7 @@ def _clients():
 
 
 _module("engines")
+_module("webserver")
 CLIENTS = _clients().CLIENTS
 LIVE_CLIENTS = [client for client in CLIENTS if hasattr(client, "client")]
 

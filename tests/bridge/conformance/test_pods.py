@@ -3,17 +3,43 @@
 Most rows are for the double: what happens to a cluster cannot be asked of a real one.
 """
 
+import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
-from conformance_clients import KubernetesUnderTest, ask_double
+from conformance_clients import TOKEN, KubernetesUnderTest, ask_double
+from conformance_webserver import Webserver
 from dagster_kedro.clients.base import WorkerLaunch
-from kedro_manifest.labels import GROUP_LABEL
+from dagster_kedro.clients.kubernetes.api import owner_reference
+from kedro_manifest.labels import GROUP_LABEL, KUBERNETES_RUN_LABEL, PROCESS_LABEL
 
+DEFINITIONS = """\
+import dagster as dg
+from dagster_kedro import KedroOpSpec, KedroPipesResource, KedroProject, build_definitions
+
+of_op = {{"container_config": {{"env": [{{"name": "COLOUR", "value": "of the op"}}]}}}}
+of_job = {{"pod_template_spec_metadata": {{"annotations": {{"told": "by the job"}}}}}}
+tagged = dg.define_asset_job("tagged", ["outcome"], tags={{"dagster-k8s/config": of_job}})
+defs = dg.Definitions.merge(
+    dg.Definitions(jobs=[tagged]),
+    build_definitions(
+        KedroProject({folder!r}, python={python!r}),
+        resource=KedroPipesResource(client={client}, parameters={{"behaviour": "hang"}}),
+        op=KedroOpSpec(tags={{"dagster-k8s/config": of_op}}),
+    ),
+)
+"""
+INSTANCE = """\
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: DefaultRunCoordinator
+"""
 pytestmark = pytest.mark.k8s
 FAST = {"schedule_s": 1, "pull_s": 1, "start_s": 1}
 
@@ -345,18 +371,75 @@ def test_what_a_pod_gets(bridge):
     assert {"dagster/run-id", "dagster/op", "kedro-pipes/attempt"} <= metadata["labels"].keys()
 
 
+def test_what_dagster_says_of_pods(bridge, monkeypatch):
+    """Tags of op and job, and the code location's container context, reach the pod of a worker."""
+    context = {
+        "labels": {"told-by": "location"},
+        "volumes": [{"name": "scratch", "empty_dir": {}}],
+        "volume_mounts": [{"name": "scratch", "mount_path": "/scratch"}],
+        "env": [{"name": "COLOUR", "value": "of the location"}],
+        "resources": {"limits": {"memory": "1Ki"}},  # of the pod that waits
+    }
+    monkeypatch.setenv("DAGSTER_CONTAINER_CONTEXT", json.dumps({"k8s": context}))
+    client = bridge.adapter.client_source(bridge.token)
+    folder, python = str(bridge.project_dir), str(bridge.kedro_python)
+    file = bridge.folder / "definitions.py"
+    file.write_text(DEFINITIONS.format(folder=folder, python=python, client=client))
+    (bridge.folder / "dagster.yaml").write_text(INSTANCE)
+    web = Webserver(bridge.folder, [file])
+    try:
+        run_id = web.launch(file.name, "tagged", {"execution": {"config": {"in_process": {}}}})
+        eventually(lambda: running(bridge))
+        (pod,) = running(bridge)
+        told = bridge.adapter.raw_pod(pod.metadata.name)
+        web.cancel(run_id)
+        assert "CANCELED" == web.wait(run_id)
+    finally:
+        web.close()
+    worker = told["spec"]["containers"][0]
+
+    colours = [each["value"] for each in worker["env"] if each["name"] == "COLOUR"]
+    assert "of the op" == colours[-1]  # the last one counts
+    assert {"name": "scratch", "mountPath": "/scratch"} in worker["volumeMounts"]
+    assert "resources" not in worker
+    assert "by the job" == told["metadata"]["annotations"]["told"]
+    assert ("location", "only") == (
+        told["metadata"]["labels"]["told-by"],
+        told["metadata"]["labels"][GROUP_LABEL],
+    )
+
+
 def test_taken_over(bridge):
     """An orchestrator that comes back follows the pod that it has left, and keeps it alive."""
-    context = {"run_id": "run", "retry_number": 0, "job_name": "job", "extras": {}}
-    launch = WorkerLaunch(
+    launch = sleeping(bridge)
+    client = bridge.adapter.client(bridge.token, lease_s=8.0)
+    kill_orchestrator(start_orchestrator(bridge, client, launch))
+    (left,) = running(bridge)
+
+    with client.launch(launch) as worker:
+        ends_at = time.monotonic() + 10  # longer than its lease
+        while time.monotonic() < ends_at:
+            assert worker.poll() is None
+            time.sleep(0.1)
+        (followed,) = running(bridge)
+    assert left.metadata.uid == followed.metadata.uid
+
+
+def sleeping(bridge, run_id="run", size=0):
+    """Return what starts a worker that sleeps, and has been told some text of a size."""
+    context = {"run_id": run_id, "retry_number": 0, "job_name": "job", "extras": {}}
+    return WorkerLaunch(
         group="only",
         step="step",
-        context_data=context,
+        context_data={**context, "extras": {"text": os.urandom(size // 2).hex()}},
         project_dir=bridge.folder,
         python=None,
         command=["sleep", "60"],
     )
-    client = bridge.adapter.client(bridge.token, lease_s=8.0)
+
+
+def start_orchestrator(bridge, client, launch):
+    """Have a process of its own start a worker and wait for it; return its number."""
     orchestrator = os.fork()
     if orchestrator == 0:
         try:
@@ -366,14 +449,121 @@ def test_taken_over(bridge):
         finally:
             os._exit(0)
     eventually(lambda: running(bridge))
-    (left,) = running(bridge)
+    return orchestrator
+
+
+def kill_orchestrator(orchestrator):
     os.kill(orchestrator, signal.SIGKILL)
     os.waitpid(orchestrator, 0)
 
-    with client.launch(launch) as worker:
-        ends_at = time.monotonic() + 10  # longer than its lease
-        while time.monotonic() < ends_at:
-            assert worker.poll() is None
-            time.sleep(0.1)
-        (followed,) = running(bridge)
-    assert left.metadata.uid == followed.metadata.uid
+
+def sweep(bridge, *arguments):
+    """Sweep what is left of the token's run; return the lines that tell of it."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no `kubectl`: install it, for instance Debian's kubernetes-client")
+    options = bridge.adapter.options(bridge.token)
+    kubeconfig = [f"--kubeconfig={options['kubeconfig']}"] if options["kubeconfig"] else []
+    command = [str(bridge.kedro_python), "-m", "kedro_pipes", "k8s", "sweep", *arguments]
+    done = subprocess.run(
+        [*command, f"--run={bridge.token}", *kubeconfig],
+        cwd=bridge.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout.splitlines()
+
+
+def test_sweep(bridge):
+    """What a killed orchestrator leaves is told, and removed with its config map; before, nothing is."""
+    client = bridge.adapter.client(bridge.token, lease_s=60.0)
+    # What it is told goes into a config map.
+    orchestrator = start_orchestrator(bridge, client, sleeping(bridge, bridge.token, 200_000))
+    (pod,) = running(bridge)
+    name = pod.metadata.name
+    assert [name] == config_maps(bridge)
+
+    kept = sweep(bridge, "--running")
+    assert re.search(
+        rf"^{name} +only +step +{bridge.token[:8]} +Running .* kept: the step", kept[1]
+    )
+    assert "1 kept" == kept[-1]
+
+    kill_orchestrator(orchestrator)
+    shown = sweep(bridge, "--dry-run")
+    assert re.search(rf"^{name} .* would be removed$", shown[1])
+    assert [pod.metadata.uid] == [each.metadata.uid for each in running(bridge)]
+    nothing = "Nothing is left: no pod or config map of a worker that is meant."
+    assert [nothing] == sweep(bridge, "--older-than", "1h")
+
+    assert "1 removed" == sweep(bridge)[-1]
+    assert ([], []) == (bridge.adapter.pods(bridge.token), config_maps(bridge))
+    assert [nothing] == sweep(bridge)
+
+
+def config_maps(bridge):
+    """Return the names of a test's config maps."""
+    found = bridge.adapter.api()._core.list_namespaced_config_map(
+        bridge.adapter.api().namespace, label_selector=f"{TOKEN}={bridge.token}"
+    )
+    return [each.metadata.name for each in found.items]
+
+
+@pytest.mark.usefixtures("double")
+def test_sweep_of_owned_pods(bridge):
+    """A worker of another machine is left once the pod that owns its own has ended."""
+    api = bridge.adapter.api()
+    client = bridge.adapter.client(bridge.token, lease_s=60.0)
+    kill_orchestrator(start_orchestrator(bridge, client, sleeping(bridge, bridge.token)))
+    (pod,) = running(bridge)
+    image = bridge.adapter.options(bridge.token)["image"]
+    owners = {
+        name: api.create_pod(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"{name}-{bridge.token[:8]}", "labels": {TOKEN: bridge.token}},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "step", "image": image, "command": command}],
+                },
+            }
+        )
+        for name, command in (("ended", ["true"]), ("waiting", ["sleep", "60"]))
+    }
+
+    def swept(owner):
+        metadata = {
+            "annotations": {PROCESS_LABEL: "another-kernel/pid:[1]/1/1"},
+            "ownerReferences": [owner_reference(owners[owner])],
+        }
+        api._core.patch_namespaced_pod(
+            pod.metadata.name, api.namespace, {"metadata": metadata}, _preload_content=False
+        )
+        return sweep(bridge, "--running")[-1]
+
+    assert "1 kept" == swept("waiting")
+    eventually(lambda: api.get_pod(owners["ended"].metadata.name).status.phase == "Succeeded")
+    assert "1 removed" == swept("ended")
+    for each in owners.values():
+        api.delete_pod(each.metadata.name, None, 0)
+
+
+@pytest.mark.usefixtures("double")
+def test_sweep_of_config_maps(bridge):
+    """One for which a pod has never come is removed once it is a minute old."""
+    api = bridge.adapter.api()
+    labels = {TOKEN: bridge.token, GROUP_LABEL: "only", KUBERNETES_RUN_LABEL: bridge.token}
+    for name in ("kedro-old", "kedro-new"):
+        metadata = {"name": name, "labels": labels}
+        api.create_config_map({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    age = {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}  # only a double takes that
+    api._core.patch_namespaced_config_map("kedro-old", api.namespace, age)
+
+    swept = sweep(bridge)
+    assert re.search(r"^configmap kedro-old +only .* unused \d+d +removed$", swept[1])
+    assert "1 removed" == swept[-1]
+    assert ["kedro-new"] == config_maps(bridge)
+    api.delete_config_map("kedro-new")

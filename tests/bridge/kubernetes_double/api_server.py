@@ -24,6 +24,22 @@ from kubelet import Kubelet
 
 KUBERNETES_VERSION = "1.33"
 _KINDS = {"pods": "Pod", "configmaps": "ConfigMap", "secrets": "Secret", "events": "Event"}
+_RESOURCES = {
+    "apiVersion": "v1",
+    "kind": "APIResourceList",
+    "groupVersion": "v1",
+    "resources": [
+        {
+            "name": plural,
+            "singularName": kind.lower(),
+            "namespaced": True,
+            "kind": kind,
+            "verbs": ["create", "delete", "get", "list", "patch", "watch"],
+        }
+        for plural, kind in _KINDS.items()
+    ],
+}
+"""What `kubectl` asks for before anything else."""
 _REASONS = {
     401: "Unauthorized",
     403: "Forbidden",
@@ -41,9 +57,9 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def refuse(code: int, message: str) -> kmock.KubernetesError:
+def refuse(code: int, message: str, reason: str | None = None) -> kmock.KubernetesError:
     """Return what makes a request fail."""
-    return kmock.KubernetesError(status=code, reason=_REASONS.get(code), message=message)
+    return kmock.KubernetesError(status=code, reason=reason or _REASONS.get(code), message=message)
 
 
 class ApiServer(kmock.KubernetesScaffold):
@@ -133,6 +149,8 @@ class ApiServer(kmock.KubernetesScaffold):
         for fault in self.faults:
             if self._applies(fault, request):
                 return self._fail(fault, request)
+        if path == "/api/v1":
+            return self._answer(_RESOURCES)
         try:
             return await super()._handle(request)
         except kmock.KubernetesEndpointNotFoundError:
@@ -215,7 +233,8 @@ class ApiServer(kmock.KubernetesScaffold):
     def _delete(self, plural: str, found: dict, options: dict, params: dict) -> dict:
         uid = (options.get("preconditions") or {}).get("uid")
         if uid and uid != found["metadata"]["uid"]:
-            raise refuse(409, "the UID in the precondition does not match the UID in record")
+            words = "the UID in the precondition does not match the UID in record"
+            raise refuse(409, words, "Conflict")
         if plural != "pods":
             return self.store(plural, "DELETED", found)
         grace = options.get("gracePeriodSeconds", params.get("gracePeriodSeconds"))

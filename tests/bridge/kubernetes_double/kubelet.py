@@ -297,7 +297,9 @@ class Kubelet:
         state = await self._do(self._wait, made.id)
         code = state["ExitCode"]
         reason = "OOMKilled" if state["OOMKilled"] and code else "Error" if code else "Completed"
-        self._tell(pod, container, initial=initial, terminated={"exitCode": code, "reason": reason})
+        ended_at = stamp(time.time_ns()).decode()
+        told = {"exitCode": code, "reason": reason, "finishedAt": ended_at}
+        self._tell(pod, container, initial=initial, terminated=told)
         await self._do(self._remove, made.id)
         return code
 

@@ -33,6 +33,7 @@ from kedro_manifest.invocation import (
 )
 from kedro_manifest.labels import (
     ATTEMPT_LABEL,
+    COMPONENT_LABEL,
     CONTEXT_LABEL,
     GROUP_LABEL,
     KUBERNETES_JOB_LABEL,
@@ -59,6 +60,7 @@ from dagster_kedro.clients.kubernetes.errors import (
     ApiUnreachableError,
     explained,
 )
+from dagster_kedro.clients.kubernetes.inherited import config_of_step
 from dagster_kedro.clients.kubernetes.objects import Pod
 from dagster_kedro.clients.kubernetes.pod import (
     CONTEXT_FILE,
@@ -237,7 +239,9 @@ class KedroK8sClient(KedroClient):
         )
         for layer in (self.pod, overrides.pod):
             _read(layer, PodConfig, "pod")
-        body = describe_pod(plan, merged_config(self.pod, overrides.pod))
+        inherited = config_of_step(launch.step_context) if launch.step_context else {}
+        raw = merged_config(self.pod, overrides.pod)
+        body = describe_pod(plan, raw, merged_config(inherited))
         return body, data if is_large else None
 
     def _variables(self, launch: WorkerLaunch, context: str) -> dict[str, str]:
@@ -271,7 +275,9 @@ class KedroK8sClient(KedroClient):
             GROUP_LABEL: launch.group,
             ATTEMPT_LABEL: attempt_of(launch),
         }
-        return {**self.labels, **{key: as_label(value) for key, value in said.items()}}
+        # As dagster-k8s says it of its own pods.
+        component = {COMPONENT_LABEL: "worker"}
+        return {**component, **self.labels, **{key: as_label(value) for key, value in said.items()}}
 
     def _deadline_s(self, launch: WorkerLaunch) -> int | None:
         """Return after how many seconds the cluster ends it, if we have not done so long before."""

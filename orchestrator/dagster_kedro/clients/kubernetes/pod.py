@@ -1,4 +1,4 @@
-"""How a worker's pod is described: what the client says, then what its user says in raw settings.
+"""How a worker's pod is described: defaults, what Dagster says of its pods, the client, raw settings.
 
 Describes; creates nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -20,6 +21,9 @@ from dagster_kedro.errors import WorkerNotStartedError
 
 CONTEXT_FOLDER = "/run/kedro-pipes"
 CONTEXT_FILE = "context.json"
+RawConfig = Mapping[str, Mapping[str, Any]]
+"""Raw settings by part, as in `PodConfig`."""
+
 _LONGEST_LABEL = 63
 _NO_LABEL = re.compile(r"[^a-zA-Z0-9_.-]+")
 _NO_NAME = re.compile(r"[^a-z0-9-]+")
@@ -31,11 +35,21 @@ _RESTRICTED = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-"""What the Pod Security Standards call restricted; raw settings may say otherwise."""
+"""What the Pod Security Standards call restricted."""
+_DEFAULTS: RawConfig = {
+    "container_config": {"securityContext": _RESTRICTED},
+    # A worker has no business with the API.
+    "pod_spec_config": {"automountServiceAccountToken": False, "enableServiceLinks": False},
+}
+_TOLD_APART_BY = {
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "containers": "name",
+    "initContainers": "name",
+}
+"""Lists of which an entry takes the place of another one with the same value of this."""
 _FACTORS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
-
-RawConfig = Mapping[str, Mapping[str, Any]]
-"""Raw settings by part, as in `PodConfig`."""
 
 
 class PodPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,10 +90,14 @@ def as_label(text: str) -> str:
     return _NO_LABEL.sub("-", text)[:_LONGEST_LABEL].strip("-_.")
 
 
-def merged_config(*layers: RawConfig) -> dict[str, dict[str, Any]]:
+def merged_config(*layers: RawConfig, place: str = "`pod`") -> dict[str, dict[str, Any]]:
     """Return raw settings as the API spells them, each layer over those before it.
 
     Mappings are merged, and lists added to, as dagster-k8s does.
+
+    Args:
+        layers: In either spelling.
+        place: Where they are said, for a message.
 
     Raises:
         WorkerNotStartedError: There is something that the API does not know.
@@ -91,42 +109,36 @@ def merged_config(*layers: RawConfig) -> dict[str, dict[str, Any]]:
                 checked = checked_config(part, given)
             except ValueError as error:
                 raise WorkerNotStartedError(
-                    f"Cannot describe a pod: `pod.{part}` has something that Kubernetes does not "
-                    f"know: {error}. Mend it; `kubectl explain pod.spec` tells what there is."
+                    f"Cannot describe a pod: `{part}` of {place} has something that Kubernetes does "
+                    f"not know: {error}. Mend it; `kubectl explain pod.spec` tells what there is."
                 ) from error
             found[part] = _merged(found.get(part, {}), checked)
     return found
 
 
-def describe_pod(plan: PodPlan, raw: RawConfig) -> dict[str, Any]:
+def describe_pod(plan: PodPlan, raw: RawConfig, inherited: RawConfig) -> dict[str, Any]:
     """Return a pod as the API takes it.
 
     Args:
         plan: What the client says.
-        raw: What its user says besides, as `merged_config` returns it.
+        raw: What its user says besides, as `merged_config` returns it, over all else.
+        inherited: What Dagster says of its pods, as `merged_config` returns it, under all else.
 
     Raises:
         WorkerNotStartedError: A resource cannot be asked of Kubernetes.
     """
-    container = _merged(_container(plan), raw.get("container_config", {}))
-    own: dict[str, Any] = {
-        "restartPolicy": "Never",
-        # A worker has no business with the API.
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": max(1, round(plan.grace_s)),
-        "serviceAccountName": plan.service_account,
-        "imagePullSecrets": [{"name": each} for each in plan.image_pull_secrets],
-        "activeDeadlineSeconds": plan.deadline_s,
-        "volumes": _volumes(plan),
+    said: RawConfig = {
+        "container_config": _container(plan),
+        "pod_spec_config": _spec(plan),
+        "pod_template_spec_metadata": {"labels": plan.labels, "annotations": plan.annotations},
     }
-    spec = _merged(_said(own), raw.get("pod_spec_config", {}))
+    layers = (_DEFAULTS, inherited, said, raw)
+    found: list[dict[str, Any]] = [
+        reduce(_merged, (dict(layer.get(part, {})) for layer in layers)) for part in said
+    ]
+    container, spec, metadata = found
     spec["restartPolicy"] = "Never"  # another start would be another attempt
     spec["containers"] = [container, *spec.get("containers", [])]
-    metadata = _merged(
-        {"labels": plan.labels, "annotations": plan.annotations},
-        raw.get("pod_template_spec_metadata", {}),
-    )
     metadata["labels"] = {**metadata["labels"], **plan.labels}
     metadata["name"] = plan.name
     if plan.owner:
@@ -164,9 +176,20 @@ def _container(plan: PodPlan) -> dict[str, Any]:
             "envFrom": sources,
             "resources": _resources(plan.resources),
             "volumeMounts": mounts,
-            "securityContext": _RESTRICTED,
             # Open for whoever attaches next: a connection may break.
             "stdin": plan.takes_input or None,
+        }
+    )
+
+
+def _spec(plan: PodPlan) -> dict[str, Any]:
+    return _said(
+        {
+            "terminationGracePeriodSeconds": max(1, round(plan.grace_s)),
+            "serviceAccountName": plan.service_account,
+            "imagePullSecrets": [{"name": each} for each in plan.image_pull_secrets],
+            "activeDeadlineSeconds": plan.deadline_s,
+            "volumes": _volumes(plan),
         }
     )
 
@@ -207,12 +230,14 @@ def _quantity(size: str) -> str:
     return f"{size[:-1]}{_UNITS[unit]}" if unit in _UNITS else size
 
 
-def _merged(under: Any, over: Any) -> Any:
+def _merged(under: Any, over: Any, name: str = "") -> Any:
     if isinstance(under, Mapping) and isinstance(over, Mapping):
-        both = {key: _merged(under[key], over[key]) for key in under.keys() & over.keys()}
+        both = {key: _merged(under[key], over[key], key) for key in under.keys() & over.keys()}
         return {**under, **over, **both}
     if isinstance(under, list) and isinstance(over, list):
-        return [each for each in under if each not in over] + over
+        key = _TOLD_APART_BY.get(name)
+        taken = [each[key] for each in over] if key else over
+        return [each for each in under if (each[key] if key else each) not in taken] + over
     return over
 
 

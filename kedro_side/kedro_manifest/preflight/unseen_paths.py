@@ -1,4 +1,4 @@
-"""Findings on local paths and a local store, seen from containers and from other hosts. Pure."""
+"""Findings on local paths and a local store that workers elsewhere do not see. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.model import Dataset
 from kedro_manifest.names import strip_transcoding
-from kedro_manifest.orchestration.clients import DockerClient, SshClient
+from kedro_manifest.orchestration.clients import DockerClient, K8sClient, SshClient
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of
 from kedro_manifest.preflight.data import LOCAL_PROTOCOLS, is_local_url, local_path
 from kedro_manifest.preflight.entries import ORCHESTRATION_FILE
@@ -23,6 +23,16 @@ from kedro_manifest.preflight.placed import (
 from kedro_manifest.preflight.sight import Seen
 
 _OBJECT_STORE = "a location that every worker reaches, such as s3://…"
+_INHERITED = (
+    "Nothing is needed where the code location's container context brings one, as the chart's "
+    "`persistence` does."
+)
+_FATES: dict[type, tuple[str, str]] = {
+    DockerClient: ("is gone with the container", "the image"),
+    K8sClient: ("is gone with the pod", "the image"),
+    SshClient: ("stays on one of them", "each of them"),
+}
+"""What becomes of what is saved where nothing is shared, and what may hold what is read there."""
 
 
 class _Use(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +96,7 @@ def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
             place=place,
             message=f"{_datasets(lost)}: '{first.dataset.uri}' is a local path, and "
             f"{_lacking(first.placed)} {first.seen.path} ({_groups(lost)}). {_outcome(lost)}",
-            cure=_share_cure(client) if _is_on_host(first) else _mount_cure(client, first),
+            cure=_cure(client, first),
         )
     elif fixed:
         yield Finding(
@@ -101,23 +111,27 @@ def _check_path(place: str, client: str, uses: list[_Use]) -> Iterator[Finding]:
 
 
 def _outcome(lost: list[_Use]) -> str:
+    kept, holder = _FATES[type(lost[0].placed.client)]
     if any(each.writes for each in lost):
-        on_host = _is_on_host(lost[0])
-        return f"What is saved there {'stays on one of them' if on_host else 'is gone with the container'}."
+        return f"What is saved there {kept}."
     if any(each.is_made for each in lost):
         return "What other groups save is not there."
-    on_host = _is_on_host(lost[0])
-    return f"It is there only if {'each of them' if on_host else 'the image'} holds it."
-
-
-def _is_on_host(use: _Use) -> bool:
-    return isinstance(use.placed.client, SshClient)
+    return f"It is there only if {holder} holds it."
 
 
 def _lacking(placed: PlacedGroup) -> str:
+    name = placed.name
     if isinstance(placed.client, SshClient):
-        return f"no folder that the hosts of client '{placed.name}' share has"
-    return f"no mount of client '{placed.name}' has"
+        return f"no folder that the hosts of client '{name}' share has"
+    if isinstance(placed.client, K8sClient):
+        return f"no volume that `dagster.yml` mounts for client '{name}' has"
+    return f"no mount of client '{name}' has"
+
+
+def _cure(client: str, use: _Use) -> str:
+    if isinstance(use.placed.client, SshClient):
+        return _share_cure(client)
+    return _mount_cure(client, use)
 
 
 def _share_cure(client: str) -> str:
@@ -130,12 +144,24 @@ def _share_cure(client: str) -> str:
 def _mount_cure(client: str, use: _Use) -> str:
     path = use.seen.path
     folder = path if use.dataset.kind == "partitioned" else dirname(path)
+    if isinstance(use.placed.client, K8sClient):
+        inherited = f" {_INHERITED}" if _may_be_inherited(use.placed, use.seen) else ""
+        return (
+            f"Mount a volume at {folder}, by `volumes` and `volume_mounts` in `clients.{client}.pod`, "
+            f"or use {_OBJECT_STORE}.{inherited}"
+        )
     is_whole = local_path(use.dataset.uri or "").startswith("/")
     project = "" if is_whole or _mounts_project(use) else "set `mount_project: true`, "
     return (
         f"Mount the folder, `{{source: …, target: {folder}}}` in `clients.{client}.mounts`, {project}"
         f"or use {_OBJECT_STORE}."
     )
+
+
+def _may_be_inherited(placed: PlacedGroup, seen: Seen) -> bool:
+    """Tell whether Dagster's own settings may bring a volume to where a pod has none."""
+    is_pod = isinstance(placed.client, K8sClient)
+    return is_pod and seen.source is None and not seen.is_certain
 
 
 def _mounts_project(use: _Use) -> bool:
@@ -174,7 +200,7 @@ def check_store(
     placed: list[PlacedGroup],
     around: Surroundings,
 ) -> Iterator[Finding]:
-    """Find a store for staged data that the containers do not share."""
+    """Find a store for staged data that the workers do not share."""
     if not is_local_url(url):
         return
     touching = [
@@ -189,13 +215,15 @@ def check_store(
     seen = [(each, each.see(local_path(url), around)) for each in touching]
     problem = _problem_of_store([(each, how) for each, how in seen if how is not None])
     if problem and any(each.is_elsewhere for each in touching):
+        is_open = any(how is not None and _may_be_inherited(each, how) for each, how in seen)
         yield Finding(
-            severity="error",
+            severity="warning" if is_open else "error",
             code="store-local",
             place=f"{ORCHESTRATION_FILE}: store.url",
             message=f"{list_names(staged)} would be staged in '{url}', and {problem}.",
             cure="Set `store: {url: s3://…}` to a place that every worker reaches, or mount one "
-            "folder for it into all of them (`mounts`, `shared_dirs`).",
+            "folder for it into all of them (`mounts`, `pod`, `shared_dirs`)."
+            + (f" {_INHERITED}" if is_open else ""),
         )
 
 

@@ -1,4 +1,7 @@
-"""Findings on what containers and other hosts do not see: local paths, the store, variables. Pure."""
+"""Findings on what workers elsewhere do not see: local paths, the store, variables. Pure.
+
+Elsewhere is in containers, in pods and on other hosts.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ from collections.abc import Iterator
 
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.findings import Finding, Places, list_names
-from kedro_manifest.orchestration.clients import DockerClient, SshClient
+from kedro_manifest.orchestration.clients import DockerClient, K8sClient, SshClient
 from kedro_manifest.orchestration.root import Orchestration
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import Plan
-from kedro_manifest.preflight.container_paths import check_paths, check_store
 from kedro_manifest.preflight.placed import (
     PlacedGroup,
     Surroundings,
@@ -19,9 +21,10 @@ from kedro_manifest.preflight.placed import (
     place_groups,
 )
 from kedro_manifest.preflight.sight import is_handed_on
+from kedro_manifest.preflight.unseen_paths import check_paths, check_store
 
 
-def check_containers(
+def check_elsewhere(
     graph: PipelineGraph,
     orchestration: Orchestration,
     plan: Plan,
@@ -30,7 +33,7 @@ def check_containers(
     around: Surroundings,
     client_of_run: str | None = None,
 ) -> Iterator[Finding]:
-    """Check what workers in containers and on other hosts need against what they are given.
+    """Check what workers elsewhere need against what they are given.
 
     Args:
         graph: The nodes and datasets.
@@ -50,7 +53,7 @@ def check_containers(
     yield from check_store(graph, orchestration.store.url, plan.staged, placed, around)
     for name, groups in elsewhere_by_client(placed):
         yield from _check_variables(name, groups, around)
-        if isinstance(groups[0].client, DockerClient):
+        if groups[0].is_of_image:
             yield from _check_local_folder(name, groups, around)
 
 
@@ -65,9 +68,9 @@ def _check_variables(
         lacking = [
             each
             for each in groups
-            if isinstance(each.client, DockerClient | SshClient)
+            if isinstance(each.client, DockerClient | K8sClient | SshClient)
             and name not in each.env
-            and not is_handed_on(each.client, name)
+            and not is_handed_on(each.client, each.pod, name)
         ]
         if lacking:
             yield Finding(
@@ -77,16 +80,21 @@ def _check_variables(
                 message=f"The configuration reads the variable {name}, and client '{client}' does "
                 f"not hand it to its {_workers_of(lacking[0])} ({name_groups(lacking)}).",
                 cure=f"Add it to `pass_env` of `clients.{client}`, where Dagster's environment has "
-                f"it, or set it under `env` or {_at_home(lacking[0])}.",
+                f"it, or {_otherwise(lacking[0])}.",
             )
 
 
 def _workers_of(placed: PlacedGroup) -> str:
+    if isinstance(placed.client, K8sClient):
+        return "pods"
     return "containers" if isinstance(placed.client, DockerClient) else "workers"
 
 
-def _at_home(placed: PlacedGroup) -> str:
-    return "in the image" if isinstance(placed.client, DockerClient) else "for logins on its hosts"
+def _otherwise(placed: PlacedGroup) -> str:
+    if isinstance(placed.client, K8sClient):
+        return "name a secret that has it in `env_secrets`, or set it under `env`"
+    at_home = "in the image" if placed.is_of_image else "for logins on its hosts"
+    return f"set it under `env` or {at_home}"
 
 
 def _check_local_folder(
@@ -101,7 +109,7 @@ def _check_local_folder(
             code="conf-local",
             place=".dockerignore",
             message=f"It leaves {folder} out of images, and Kedro refuses to start without that "
-            f"folder in containers of client '{client}'.",
+            f"folder in {_workers_of(groups[0])} of client '{client}'.",
             cure=f"Write `{folder}/*`, which leaves the empty folder, or run with another Kedro "
             "environment.",
         )
@@ -111,7 +119,7 @@ def _check_local_folder(
             code="conf-local",
             place=folder,
             message=f"Read here: {list_names(around.local_files)}. An image should not hold it, and "
-            f"containers of client '{client}' see nothing else.",
+            f"{_workers_of(groups[0])} of client '{client}' see nothing else.",
             cure="Name variables instead, as in `${oc.env:NAME}`, in a file that goes into the "
             f"image, and hand them on with `pass_env`; or mount the folder in `clients.{client}`.",
         )

@@ -1,0 +1,73 @@
+"""Programs of others that a command asks: `docker`, `kubectl`. Knows none of what they say."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from kedro_manifest.errors import KedroPipesError
+
+
+class OutsideProgramError(KedroPipesError):
+    """A program is missing, reaches nothing, or is refused something.
+
+    Cure: the message has the program's own words.
+    """
+
+
+class OutsideProgram:
+    """A program that answers on its standard output.
+
+    Args:
+        prefix: Its name, and what every call begins with.
+        asked: Whom it asks, for messages: `the Docker engine`.
+        missing: What to do where it is not there.
+        cure: What to do where it gets no answer.
+        gone: What its refusals hold where something is not there any more.
+    """
+
+    def __init__(
+        self, prefix: Sequence[str], *, asked: str, missing: str, cure: str, gone: Sequence[str]
+    ) -> None:
+        self._prefix = list(prefix)
+        self._asked = asked
+        self._missing = missing
+        self._cure = cure
+        self._gone = gone
+
+    def run(
+        self, *arguments: str, may_be_gone: bool = False, text: str = "", timeout_s: float = 60
+    ) -> str:
+        """Call it; return what it prints.
+
+        Args:
+            arguments: What follows the prefix.
+            may_be_gone: Whether it is all right that something is not there any more.
+            text: What it reads.
+            timeout_s: How long it may take.
+
+        Raises:
+            OutsideProgramError: It is missing, or refuses.
+        """
+        try:
+            done = subprocess.run(  # noqa: S603 - the program is named by us, and so are its words
+                [*self._prefix, *arguments],
+                input=text,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout_s,
+            )
+        except FileNotFoundError as error:
+            raise OutsideProgramError(
+                f"Cannot ask {self._asked}: there is no `{self._prefix[0]}` command on the PATH. "
+                f"{self._missing}"
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise self._failed(f"no answer within {timeout_s:g} s") from error
+        if done.returncode and not (may_be_gone and any(e in done.stderr for e in self._gone)):
+            raise self._failed(" ".join(done.stderr.split()).rstrip(".?"))
+        return done.stdout
+
+    def _failed(self, words: str) -> OutsideProgramError:
+        return OutsideProgramError(f"Cannot ask {self._asked}: {words}. {self._cure}")
