@@ -10,7 +10,7 @@ from kedro_manifest.orchestration.root import read_orchestration
 from kedro_pipes.project.orchestration_file import find_ineffective, make_public, read_file
 
 PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
-OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "# conf/", "type: dagster_kedro.")
+OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "# conf/", "# workspace.yaml", "type: dagster_kedro.")
 """How a snippet begins that is no `dagster.yml`."""
 FENCED = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SNIPPETS = [
