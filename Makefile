@@ -153,7 +153,7 @@ bench-peers: environments .venv/peers/.ready ## Measure beside kedro-dagster and
 	@touch $@
 
 docs: .venv/docs/.ready ## Build the documentation site into .build/site, strictly
-	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build
 
 docs-serve: .venv/docs/.ready ## Serve the documentation site while its pages are written
 	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs serve
