@@ -43,7 +43,7 @@ class Block:
         for line in self.text.splitlines():
             if line.startswith("$ "):
                 typed.append((line[2:], []))
-            elif typed and line.startswith("> ") and not typed[-1][1]:
+            elif line.partition(" ")[0] == ">" and not typed[-1][1]:
                 typed[-1] = (f"{typed[-1][0]}\n{line[2:]}", [])
             else:
                 typed[-1][1].append(line)
@@ -66,11 +66,11 @@ def read_blocks(page: Path) -> list[Block]:
 
 
 class Desk:
-    """A folder, and terminals that are opened in it."""
+    """A folder, and terminals that are opened in it, with some variables."""
 
-    def __init__(self, folder: Path, path: str | None = None) -> None:
-        self._folder = folder
-        self._path = path
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self._variables = variables
         self._terminals: dict[str | None, Terminal] = {}
 
     def carry_out(self, block: Block) -> None:
@@ -81,13 +81,13 @@ class Desk:
             self._type(block)
         else:
             assert block.title, f"{block.place}: the block is no console, and names no file"
-            file = self._folder / block.title
+            file = self.folder / block.title
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.text, encoding="utf-8")
 
     def _type(self, block: Block) -> None:
         if block.title not in self._terminals:
-            self._terminals[block.title] = Terminal(self._folder, self._path)
+            self._terminals[block.title] = Terminal(self.folder, self._variables)
         for command, shown in block.commands:
             code, printed = self._terminals[block.title].type(
                 command.replace(CLONE, str(REPOSITORY))
@@ -107,7 +107,7 @@ class Desk:
 class Terminal:
     """A shell that remembers where it is, as a reader's."""
 
-    def __init__(self, folder: Path, path: str | None) -> None:
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -116,7 +116,7 @@ class Terminal:
         self._shell = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
             cwd=folder,
-            env=kept | {"DO_NOT_TRACK": "1", "COLUMNS": "80"} | ({"PATH": path} if path else {}),
+            env=kept | {"DO_NOT_TRACK": "1", "COLUMNS": "80"} | variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
