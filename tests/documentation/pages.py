@@ -72,6 +72,8 @@ class Desk:
         self.folder = folder
         self._variables = variables
         self._terminals: dict[str | None, Terminal] = {}
+        self.printed = ""
+        """What the last command has printed."""
 
     def carry_out(self, block: Block) -> None:
         """Type the block or write its file; nothing, if it says that it cannot be run."""
@@ -92,6 +94,7 @@ class Desk:
             code, printed = self._terminals[block.title].type(
                 command.replace(CLONE, str(REPOSITORY))
             )
+            self.printed = printed
             assert code == 0, f"{block.place}: `{command}` ended with {code}:\n{printed}"
             assert not shown or pattern_of(shown).fullmatch(f"{printed.rstrip()}\n"), (
                 f"{block.place}: `{command}` printed\n{printed}\nand the page shows\n"

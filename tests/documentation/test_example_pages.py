@@ -39,6 +39,8 @@ def test_page(page, desk):
             (desk.folder / "conf/base/dagster.yml").write_text(block.text)
         elif block.language == "console":
             desk.carry_out(block)
+        elif block.language == "mermaid":
+            assert block.text == f"{desk.printed.rstrip()}\n"
 
 
 @pytest.mark.parametrize("page", ["reference/worker.md", "how-to/debug-a-worker.md"])

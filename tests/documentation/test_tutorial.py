@@ -6,8 +6,6 @@ import pytest
 from pages import REPOSITORY, Desk, read_blocks
 
 PAGES = sorted((REPOSITORY / "docs/tutorial").glob("[0-9]-*.md"))
-NOT_RUN = {"2-dagster": 1, "4-partitions": 1, "5-containers": 2}
-"""How many blocks of a page say that they cannot be run, and why."""
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +22,3 @@ def test_page(desk, page: Path):
     """Every block runs where the pages before it have left off, and prints what it shows."""
     for block in read_blocks(page):
         desk.carry_out(block)
-
-
-def test_what_is_not_run():
-    """Nothing is left out but what is counted here."""
-    counted = {page.stem: sum(map(bool, (b.reason for b in read_blocks(page)))) for page in PAGES}
-
-    assert NOT_RUN == {name: number for name, number in counted.items() if number}

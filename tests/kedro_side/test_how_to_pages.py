@@ -1,4 +1,4 @@
-"""What the how-to pages show of a `dagster.yml`, read as the exporter reads a project's own."""
+"""What the how-to pages and the one on hooks show of a `dagster.yml`, read as the exporter reads a project's own."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,15 @@ from kedro.config import OmegaConfigLoader
 from kedro_manifest.orchestration.root import read_orchestration
 from kedro_pipes.project.orchestration_file import find_ineffective, make_public, read_file
 
-PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
-OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "# conf/", "# workspace.yaml", "type: dagster_kedro.")
+DOCUMENTATION = Path(__file__).parents[2] / "docs"
+PAGES = [*sorted((DOCUMENTATION / "how-to").glob("*.md")), DOCUMENTATION / "explanation/hooks.md"]
+OF_OTHER_FILES = (
+    "# parameters.yml",
+    "# catalog.yml",
+    "# conf/",
+    "# workspace.yaml",
+    "type: dagster_kedro.",
+)
 """How a snippet begins that is no `dagster.yml`."""
 FENCED = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SNIPPETS = [
