@@ -2,15 +2,19 @@
 
 A `console` block is typed into the terminal that its `title` names, line by line, and what is
 printed has to be what the page shows; `...` stands for anything. A block of any other language with
-a title is a file of that path. `<!-- not run: REASON -->` before a block says why it is neither.
+a title is a file of that path. `<!-- not run: REASON -->` before a block says why it is neither;
+`<!-- serves: URL -->` that its last command goes on, and where it answers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
+import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +22,12 @@ REPOSITORY = Path(__file__).parents[2]
 CLONE = "path/to/kedro-dagster-pipes"
 """Stands in the pages for where the reader has this repository."""
 FENCED = re.compile(
-    r"(?:^<!-- not run: (?P<reason>.+?) -->\n\n?)?"
+    r"(?:^<!-- not run: (?P<reason>.+?) -->\n\n?)?(?:^<!-- serves: (?P<serves>\S+) -->\n)?"
     r"^```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+SERVE_S = 120
+GRACE_S = 10
 OF_ANOTHER_PLACE = ("VIRTUAL_ENV", "PYTHON", "KEDRO", "DAGSTER")
 """How variables begin that a reader's terminal does not have."""
 
@@ -35,6 +41,7 @@ class Block:
     title: str | None
     text: str
     reason: str | None
+    serves: str | None
 
     @property
     def commands(self) -> list[tuple[str, list[str]]]:
@@ -60,6 +67,7 @@ def read_blocks(page: Path) -> list[Block]:
             title=found["title"],
             text=found["text"],
             reason=found["reason"],
+            serves=found["serves"],
         )
         for found in FENCED.finditer(markdown)
     ]
@@ -90,16 +98,17 @@ class Desk:
     def _type(self, block: Block) -> None:
         if block.title not in self._terminals:
             self._terminals[block.title] = Terminal(self.folder, self._variables)
-        for command, shown in block.commands:
-            code, printed = self._terminals[block.title].type(
-                command.replace(CLONE, str(REPOSITORY))
-            )
-            self.printed = printed
-            assert code == 0, f"{block.place}: `{command}` ended with {code}:\n{printed}"
-            assert not shown or pattern_of(shown).fullmatch(f"{printed.rstrip()}\n"), (
-                f"{block.place}: `{command}` printed\n{printed}\nand the page shows\n"
+        terminal, commands = self._terminals[block.title], block.commands
+        served = commands.pop() if block.serves else None
+        for command, shown in commands:
+            code, self.printed = terminal.type(command.replace(CLONE, str(REPOSITORY)))
+            assert code == 0, f"{block.place}: `{command}` ended with {code}:\n{self.printed}"
+            assert not shown or pattern_of(shown).fullmatch(f"{self.printed.rstrip()}\n"), (
+                f"{block.place}: `{command}` printed\n{self.printed}\nand the page shows\n"
                 + "\n".join(shown)
             )
+        if served and block.serves:
+            terminal.serve(served[0], block.serves)
 
     def close(self) -> None:
         """End the terminals, and what runs in them."""
@@ -141,9 +150,25 @@ class Terminal:
             printed.append(re.sub(r"\x1b\[\d*m", "", line))
         return self._shell.wait(), "".join(printed)
 
+    def serve(self, command: str, address: str) -> None:
+        """Start a command that goes on, and wait until it answers."""
+        assert self._shell.stdin
+        self._shell.stdin.write(f"{command} </dev/null >/dev/null 2>&1\n")
+        self._shell.stdin.flush()
+        for _ in range(SERVE_S):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(address, timeout=5).close()
+                return
+            time.sleep(1)
+        raise AssertionError(f"`{command}` does not answer at {address} after {SERVE_S} s")
+
     def close(self) -> None:
-        """End the shell with all that it has started."""
-        os.killpg(self._shell.pid, signal.SIGKILL)
+        """End the shell with all that it has started, which gets a moment for what it has started."""
+        os.killpg(self._shell.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._shell.wait(GRACE_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
         self._shell.communicate()
 
 

@@ -31,7 +31,10 @@ NOT_RUN = {
         "messages: tests/manifest/test_planning.py, test_grouping.py, and others",
     ),
     "docs/how-to/jobs-and-schedules.md": (1, "a message: tests/orchestrator/test_launchpad.py"),
-    "docs/how-to/partition-data.md": (1, "needs a daemon: tests/bridge/test_partitions.py"),
+    "docs/how-to/partition-data.md": (
+        1,
+        "the tutorial does the same; tests/bridge/test_partitions.py",
+    ),
     "docs/how-to/place-workers.md": (1, "a message: tests/orchestrator/test_clients.py"),
     "docs/how-to/run-a-stack.md": (3, "need a Docker engine: tests/stack"),
     "docs/how-to/use-docker.md": (4, "need a Docker engine: tests/bridge/conformance, -m docker"),
@@ -44,7 +47,6 @@ NOT_RUN = {
     ),
     "docs/reference/manifest.md": (1, "an entry: the schema and tests/kedro_side/test_export.py"),
     "docs/tutorial/2-dagster.md": (1, "a server: tests/bridge/dev"),
-    "docs/tutorial/4-partitions.md": (1, "needs a daemon: tests/bridge/test_partitions.py"),
     "docs/tutorial/5-containers.md": (2, "need a Docker engine: tests/stack"),
 }
 """How many blocks of a page no test runs as they stand, why, and which tests come nearest."""
