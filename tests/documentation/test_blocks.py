@@ -6,8 +6,8 @@ from fnmatch import fnmatch
 from pages import REPOSITORY, read_blocks
 
 RUN = [
-    ("docs/tutorial/*", "*", "tests/documentation/test_tutorial.py"),
-    ("docs/reference/cli.md", "[cmy]*", "tests/documentation/test_example_pages.py"),
+    ("docs/tutorial/*", "console csv python text yaml", "tests/documentation/test_tutorial.py"),
+    ("docs/reference/cli.md", "console mermaid yaml", "tests/documentation/test_example_pages.py"),
     ("docs/reference/worker.md", "console", "tests/documentation/test_example_pages.py"),
     ("docs/how-to/debug-a-worker.md", "console", "tests/documentation/test_example_pages.py"),
     ("docs/how-to/group-nodes.md", "console", "tests/documentation/test_example_pages.py"),
@@ -39,6 +39,7 @@ NOT_RUN = {
     "docs/how-to/run-a-stack.md": (3, "need a Docker engine: tests/stack"),
     "docs/how-to/use-docker.md": (4, "need a Docker engine: tests/bridge/conformance, -m docker"),
     "docs/how-to/use-kubernetes.md": (5, "need a cluster: tests/chart; -m k8s"),
+    "docs/how-to/use-other-clients.md": (3, "run inside of EMR and Lambda, need Slurm"),
     "docs/how-to/use-ssh.md": (3, "need SSH servers: tests/bridge, -m ssh"),
     "docs/how-to/use-the-component.md": (2, "needs a `dg` project: tests/bridge/test_component.py"),
     "docs/reference/cli.md": (
@@ -54,7 +55,7 @@ NOT_RUN = {
 
 def is_run(block, page):
     return block.reason is None and any(
-        fnmatch(page, pages) and fnmatch(block.language, languages) for pages, languages, _ in RUN
+        fnmatch(page, pages) and block.language in languages.split() for pages, languages, _ in RUN
     )
 
 
