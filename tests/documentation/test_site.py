@@ -7,14 +7,18 @@ import subprocess
 import pytest
 from pages import REPOSITORY
 
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".build", "data", "__pycache__", ".*_cache")
+LISTED = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+"""Not what others are writing in the meantime."""
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """A copy of the repository that shares its environments."""
     folder = tmp_path_factory.mktemp("clone") / "site"
-    shutil.copytree(REPOSITORY, folder, ignore=LEFT_OUT)
+    listed = subprocess.run(LISTED, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, folder / name)
     (folder / ".venv").symlink_to(REPOSITORY / ".venv")
     return folder
 
