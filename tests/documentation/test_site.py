@@ -18,7 +18,7 @@ def clone(tmp_path_factory):
     listed = subprocess.run(LISTED, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / name, folder / name)
+        shutil.copy2(REPOSITORY / name, folder / name, follow_symlinks=False)
     (folder / ".venv").symlink_to(REPOSITORY / ".venv")
     return folder
 
