@@ -24,7 +24,7 @@ INSTALLED := .build/installed-$(INSTALL)
 PACKAGE := $(if $(filter wheel,$(INSTALL)),$$(ls .build/wheel/*.whl),-e .)
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-k8s test-chart test-mlflow test-s3 test-keys bench bench-peers conformance-table hook-table reference screenshots stack stack-down test-stack clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-k8s test-chart test-mlflow test-s3 test-keys bench bench-peers docs docs-serve test-docs conformance-table hook-table reference screenshots stack stack-down test-stack clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -168,6 +168,21 @@ bench-peers: environments .venv/peers/.ready ## Measure beside kedro-dagster and
 	@.venv/peers/bin/python -m pip install $(PIP_FLAGS) kedro-dagster -r $(EXAMPLE)/requirements.txt
 	@touch $@
 
+docs: .venv/docs/.ready ## Build the documentation site into .build/site, strictly
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build
+
+docs-serve: .venv/docs/.ready ## Serve the documentation site while its pages are written
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs serve
+
+test-docs: environments docs ## Build the site, and run the tutorial and what else the pages show
+	$(DAGSTER)/python -m pytest tests/documentation --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
+
+.venv/docs/.ready: pyproject.toml
+	@echo "Making .venv/docs: MkDocs, neither Kedro nor Dagster (half a minute)"
+	@test -x .venv/docs/bin/python || $(PYTHON) -m venv .venv/docs
+	@.venv/docs/bin/python -m pip install $(PIP_FLAGS) -e '.[docs]'
+	@touch $@
+
 conformance-table: environments ## Run every failure under Dagster's own client and under ours
 	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md
 
@@ -187,5 +202,5 @@ stack: environments ## Bring the compose stack up with the example, and material
 stack-down: environments ## End the compose stack, and remove all that it made
 	@$(DAGSTER)/python tools/stack.py down --compose '$(COMPOSE)'
 
-clean: ## Remove both environments and everything that was generated
+clean: ## Remove all environments and everything that was generated
 	rm -rf .venv .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,6 +22,7 @@ FOREIGN = {
     "orchestrator": "kedro",
     "bridge": "kedro",
     "boundaries": "kedro",
+    "documentation": "kedro",
 }
 """The framework that must not be installed where a folder's tests run."""
 

@@ -37,7 +37,7 @@ try:
 except ImportError as error:
     sys.exit(
         f"Cannot take screenshots: {error}. Install what they need with "
-        "`.venv/dagster/bin/python -m pip install -e '.[dagster,docs]'`."
+        "`.venv/dagster/bin/python -m pip install -e '.[dagster,screenshots]'`."
     )
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -27,6 +27,7 @@ from kedro_pipes.commands.project import (
     say,
     stdout_kept_clean,
 )
+from kedro_pipes.commands.tables import count
 from kedro_pipes.environment import prepare_environment
 
 
@@ -127,8 +128,9 @@ def _warn(sentence: str) -> None:
 def _summary(manifest: Manifest, output: str) -> str:
     where = "standard output" if output == STDOUT else output
     return (
-        f"Wrote {where}: {len(manifest.pipelines)} pipelines, {len(manifest.nodes)} nodes, "
-        f"{len(manifest.datasets)} datasets, {manifest.content_hash[:12]}"
+        f"Wrote {where}: {count(len(manifest.pipelines), 'pipeline')}, "
+        f"{count(len(manifest.nodes), 'node')}, {count(len(manifest.datasets), 'dataset')}, "
+        f"{manifest.content_hash[:12]}"
     )
 
 

@@ -1,8 +1,11 @@
 """The snippets of the how-to pages, on the example that they speak of."""
 
 import re
+import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import msgspec
@@ -32,7 +35,104 @@ def example(tmp_path_factory, kedro_python):
 
 def snippets(page, language):
     text = (REPOSITORY / "docs/how-to" / page).read_text()
+    return fenced(text, language)
+
+
+def fenced(text, language):
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def run_snippets(blocks, folder):
+    """Run snippets of Python one after the other, as a file of definitions in a folder."""
+    file = folder / "definitions.py"
+    names = {"__file__": str(file), "__name__": "definitions"}
+    for block in blocks:
+        exec(compile(block, file, "exec"), names)
+    return names
+
+
+def test_readme(example, tmp_path):
+    """Both snippets make definitions that load, and what stands in YAML fits them."""
+    (tmp_path / "my-project").symlink_to(example)
+    text = (REPOSITORY / "README.md").read_text()
+    for block in fenced(text, "python"):
+        defs = run_snippets([block], tmp_path)["defs"]
+        dg.Definitions.validate_loadable(defs)
+    orchestration, config = (yaml.safe_load(block) for block in fenced(text, "yaml"))
+    job = build_definitions(KedroProject(example)).resolve_job_def("__default__")
+
+    assert {"flights"} == {key.path[0] for asset in defs.assets for key in asset.keys}
+    assert [] == [
+        each
+        for each in check_manifest(described(example, orchestration))
+        if each.severity == "error"
+    ]
+    assert dg.validate_run_config(job, config)
+
+
+def test_several_projects(example, tmp_path):
+    """Two projects load in one location, with a job of both."""
+    for name in ("flights", "weather"):
+        shutil.copytree(example, tmp_path / name)
+    defs = run_snippets(snippets("several-projects.md", "python"), tmp_path)["defs"]
+    dg.Definitions.validate_loadable(defs)
+
+    assert {"everything", "flights___default__", "weather___default__"} <= {
+        job.name for job in defs.resolve_all_job_defs()
+    }
+    assert {"flights_kedro", "weather_kedro"} <= defs.resources.keys()
+
+
+def test_partition_data_in_python(example):
+    """The node makes the months that it is told of; the translator partitions what it is meant for."""
+    node, translator = snippets("partition-data.md", "python")
+    (imports, *_) = snippets("customise.md", "python")
+    names = run_snippets([imports, node, translator], example.parent)
+    orders = [{"month": "2013-01", "amount": 1}, {"month": "2013-02", "amount": 2}]
+
+    assert {"2013-02": [2]} == names["split"](orders, ["2013-02"])
+    assert {"2013-01", "2013-02"} == names["split"](orders, []).keys()
+    defs = build_definitions(KedroProject(example), translator=names["ByRegion"]())
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_component_in_python(example, tmp_path, monkeypatch):
+    """The subclass has its way with the assets of a project."""
+    (source,) = snippets("use-the-component.md", "python")
+    (tmp_path / "our_components.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with create_defs_folder_sandbox() as sandbox:
+        path = sandbox.scaffold_component(
+            import_module("our_components").Flights,
+            scaffold_params={"project_path": str(example)},
+        )
+        with sandbox.load_component_and_build_defs(path) as (_, definitions):
+            specs = {
+                spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()
+            }
+
+    assert specs["linear/model"].automation_condition
+    assert not specs["flights"].automation_condition
+
+
+@pytest.mark.parametrize("page", ["metadata.md", "check-data.md"])
+def test_report(page):
+    """What a node says of its outputs does nothing where no worker of ours runs it."""
+    (source,) = snippets(page, "python")
+    model = SimpleNamespace(trees=200, seconds=3, r2=0.5)
+    names = {"fit": lambda *given: model if len(given) > 1 else (model, model.r2)}
+    exec(compile(source, page, "exec"), names)
+    train = names.get("train") or names["train_model"]
+
+    assert model is train(*["data"] * train.__code__.co_argcount)
+
+
+def test_object_stores(example, monkeypatch):
+    """A stock client is made that leaves context and messages in a bucket."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    (source,) = snippets("use-object-stores.md", "python")
+
+    assert isinstance(run_snippets([source], example)["client"], dg.PipesSubprocessClient)
 
 
 def test_customise(example):

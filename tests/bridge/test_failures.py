@@ -73,3 +73,12 @@ def test_exit_with_zero(around):
     assert not run.success
     assert "Node 'leave' failed while running it: SystemExit: 0" in run.error
     assert run.materialized == []
+
+
+def test_several_failures(copy_of, run_job):
+    """If groups fail that do not wait for each other, the step's error holds all of their reasons."""
+    run = run_job(copy_of("failing"), "both", max_concurrent=2)
+
+    assert "RunFailedError: 2 groups failed." in run.error
+    assert "Node 'leave' failed while running it: SystemExit: 0" in run.error
+    assert "Node 'save' failed while saving 'never_saved': DatasetError:" in run.error

@@ -24,6 +24,13 @@ def test_default_output_and_closing_line(spaceport, kedro, run_command):
     )
 
 
+def test_one_is_no_plural(spaceport, try_export):
+    """A pipeline is a pipeline."""
+    result = try_export(spaceport, "--pipeline", "ingestion", "-o", "one.json")
+
+    assert "Wrote one.json: 1 pipeline, " in result.stderr
+
+
 def test_both_commands_write_the_same(spaceport, kedro, run_command, try_export):
     """With Kedro's command line or without it, the bytes are the same."""
     run_command([kedro, "pipes", "export", "-o", "a.json"], spaceport)

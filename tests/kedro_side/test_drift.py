@@ -61,6 +61,7 @@ def test_missing_node_is_refused(spaceport, invocation):
     result = work(spaceport, invocation, nodes=["clean_rockets"])
 
     assert 1 == result.returncode
+    assert "ProjectDriftError: " in result.stderr
     assert "node 'clean_rockets' is gone" in result.stderr
     assert "kedro pipes export" in result.stderr
 

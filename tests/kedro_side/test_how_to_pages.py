@@ -1,4 +1,4 @@
-"""What the how-to pages show of a `dagster.yml`, read as the exporter reads a project's own."""
+"""What the how-to pages and the one on hooks show of a `dagster.yml`, read as the exporter reads a project's own."""
 
 import re
 from pathlib import Path
@@ -9,15 +9,16 @@ from kedro.config import OmegaConfigLoader
 from kedro_manifest.orchestration.root import read_orchestration
 from kedro_pipes.project.orchestration_file import find_ineffective, make_public, read_file
 
-PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
-OF_OTHER_FILES = ("# parameters.yml", "# catalog.yml", "# conf/", "type: dagster_kedro.")
+DOCUMENTATION = Path(__file__).parents[2] / "docs"
+PAGES = [*sorted((DOCUMENTATION / "how-to").glob("*.md")), DOCUMENTATION / "explanation/hooks.md"]
+OF_OTHER_FILES = re.compile(r"# (?!\S*dagster\.yml)\S+\.ya?ml\b|type: dagster_kedro\.")
 """How a snippet begins that is no `dagster.yml`."""
 FENCED = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SNIPPETS = [
     pytest.param(snippet, id=f"{page.stem}-{number}")
     for page in PAGES
     for number, snippet in enumerate(FENCED.findall(page.read_text(encoding="utf-8")))
-    if not snippet.startswith(OF_OTHER_FILES)
+    if not OF_OTHER_FILES.match(snippet)
 ]
 
 
@@ -27,6 +28,7 @@ def test_snippets(tmp_path, snippet):
     for environment in ("base", "local"):
         (tmp_path / environment).mkdir()
     (tmp_path / "base/dagster.yml").write_text(snippet)
+    (tmp_path / "base/globals.yml").write_text("lake: s3://lake\n")  # of use-object-stores.md
     loader = OmegaConfigLoader(str(tmp_path), base_env="base", default_run_env="local")
     content = read_file(loader)
     public = make_public(content)
@@ -34,6 +36,14 @@ def test_snippets(tmp_path, snippet):
     assert content
     assert read_orchestration(public)
     assert [] == list(find_ineffective(content, public))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_other_files(page):
+    """What is no `dagster.yml` says by its first line what it is, and holds entries by name."""
+    others = filter(OF_OTHER_FILES.match, FENCED.findall(page.read_text(encoding="utf-8")))
+
+    assert all(isinstance(yaml.safe_load(snippet), dict) for snippet in others)
 
 
 def test_object_stores():

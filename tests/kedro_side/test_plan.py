@@ -195,6 +195,20 @@ def test_errors_are_one_line(spaceport, run_command, options, message):
     assert "Traceback" not in result.stderr
 
 
+def test_a_project_without_nodes(spaceport, run_command):
+    """A new project is told what to do first; no filter is blamed, since none was given."""
+    registry = spaceport / "src/spaceport/pipeline_registry.py"
+    registry.write_text("def register_pipelines():\n    return {}\n")
+
+    result = run_command(PLAN, spaceport)
+
+    assert 1 == result.returncode
+    assert (
+        "Cannot plan: the project has no nodes yet. Write a pipeline, and register it."
+        == result.stderr.splitlines()[-1]
+    )
+
+
 def test_a_manifest_needs_no_project(spaceport, tmp_path, plan, export, run_command):
     """With `--manifest` nothing is loaded; options for a project are refused there."""
     (tmp_path / "m.json").write_text(json.dumps(export(spaceport)))

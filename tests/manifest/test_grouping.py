@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from kedro_manifest.codec import decode_manifest, encode_manifest
-from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.errors import AmbiguousGroupError, OrchestrationError
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph
@@ -87,3 +87,24 @@ def test_names_that_are_not_there(policy, said):
 
     with pytest.raises(OrchestrationError, match=said):
         plan_groups(graph, graph.nodes, given)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (
+            GroupPolicy(
+                groups={"one": ExplicitGroup(nodes=["a"]), "two": ExplicitGroup(tags=["group.x"])}
+            ),
+            "node 'a': it is in both groups.one and groups.two",
+        ),
+        (GroupPolicy(strategy="tag"), "node 'a': it has 2 tags that begin with 'group.'"),
+    ],
+)
+def test_a_node_in_two_groups(policy, said):
+    """Nobody can tell which of them was meant, so both are named."""
+    tagged = Node(name="a", function="m:f", tags=["group.x", "group.y"])
+    graph = PipelineGraph(Manifest(project=PROJECT, nodes=[tagged]))
+
+    with pytest.raises(AmbiguousGroupError, match=said):
+        label_nodes(graph, policy)

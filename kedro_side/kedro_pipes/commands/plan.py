@@ -38,9 +38,9 @@ _FORMATS = {
 
 
 class NothingSelectedError(KedroPipesError):
-    """No node passes all of the filters.
+    """No node passes all of the filters, or there is none.
 
-    Cure: leave one of them out.
+    Cure: leave one of them out, or write a pipeline.
     """
 
 
@@ -145,6 +145,10 @@ def _view(
     policy = _policy(manifest, group_by, memory, on_cycle)
     wanted = NodeFilter(**filters)
     graph = PipelineGraph(manifest)
+    if not manifest.nodes:
+        raise NothingSelectedError(
+            "Cannot plan: the project has no nodes yet. Write a pipeline, and register it."
+        )
     selected = filter_nodes(graph, wanted)
     if not selected:
         raise NothingSelectedError(

@@ -37,6 +37,8 @@ def unsavable():
 
 def register_pipelines():
     """Return all pipelines by name."""
+    leaving = pipeline([node(leave, None, "left", name="leave")])
+    saving = pipeline([node(unsavable, None, "never_saved", name="save")])
     return {
         "computing": pipeline(
             [
@@ -46,7 +48,8 @@ def register_pipelines():
                 node(copy, "prepared", "copied", name="copy"),
             ]
         ),
-        "leaving": pipeline([node(leave, None, "left", name="leave")]),
+        "leaving": leaving,
         "loading": pipeline([node(copy, "absent", "never_loaded", name="load")]),
-        "saving": pipeline([node(unsavable, None, "never_saved", name="save")]),
+        "saving": saving,
+        "both": leaving + saving,
     }

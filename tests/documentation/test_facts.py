@@ -1,0 +1,32 @@
+"""What pages say of ourselves in figures is so."""
+
+import re
+
+from kedro_manifest import __version__
+from kedro_manifest.invocation import PROTOCOL_VERSION
+from kedro_manifest.model import FORMAT_VERSION
+from pages import REPOSITORY
+
+PAGE = REPOSITORY / "docs/explanation/weaknesses.md"
+ROW = re.compile(r"^\| .+ \| (.*\*\*.+) \| \[.+\]\((.+\.md)#.+\) \|$", re.MULTILINE)
+
+
+def test_weaknesses():
+    """Each figure in bold stands on the page that its row links to."""
+    rows = ROW.findall(PAGE.read_text())
+    figures = [
+        (figure, (PAGE.parent / link).read_text())
+        for said, link in rows
+        for figure in re.findall(r"\*\*(.+?)\*\*", said)
+    ]
+
+    assert len(figures) >= 10
+    assert [] == [figure for figure, page in figures if figure.strip("*") not in page]
+
+
+def test_versions():
+    """The page on upgrades has today's versions of package, manifest and protocol."""
+    page = (REPOSITORY / "docs/how-to/upgrade.md").read_text()
+    told = re.findall(r"^\| the .+ \| .+ \| (\d[\d.]+) \|", page, re.MULTILINE)
+
+    assert [__version__, FORMAT_VERSION, PROTOCOL_VERSION] == told
