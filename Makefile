@@ -177,10 +177,10 @@ docs-serve: .venv/docs/.ready ## Serve the documentation site while its pages ar
 test-docs: environments docs ## Build the site, and run the tutorial and what else the pages show
 	$(DAGSTER)/python -m pytest tests/documentation --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
-.venv/docs/.ready: pyproject.toml
+.venv/docs/.ready: pyproject.toml $(INSTALLED)
 	@echo "Making .venv/docs: MkDocs, neither Kedro nor Dagster (half a minute)"
 	@test -x .venv/docs/bin/python || $(PYTHON) -m venv .venv/docs
-	@.venv/docs/bin/python -m pip install $(PIP_FLAGS) -e '.[docs]'
+	@.venv/docs/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[docs]'
 	@touch $@
 
 conformance-table: environments ## Run every failure under Dagster's own client and under ours

@@ -58,6 +58,11 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda each: (each.severity, each.code, each.place, each.message))
 
 
+def count(number: int, noun: str) -> str:
+    """Return `1 node`, `2 nodes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def list_names(names: Iterable[str], *, quote: bool = True) -> str:
     """Return the first names, and how many more there are."""
     every = list(names)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from kedro_manifest.codec import encode_manifest, write_manifest
 from kedro_manifest.errors import KedroPipesError
+from kedro_manifest.findings import count
 from kedro_manifest.model import Manifest
 
 from kedro_pipes.commands.check import check
@@ -27,7 +28,6 @@ from kedro_pipes.commands.project import (
     say,
     stdout_kept_clean,
 )
-from kedro_pipes.commands.tables import count
 from kedro_pipes.environment import prepare_environment
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 import msgspec
-from kedro_manifest.findings import Finding, Severity
+from kedro_manifest.findings import Finding, Severity, count
 
-from kedro_pipes.commands.tables import count, layout_table
+from kedro_pipes.commands.tables import layout_table
 
 VIEW_VERSION = "1.0"
 """`major.minor` of what `--json` prints; described in docs/reference/cli.md."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import click
 import msgspec
+from kedro_manifest.findings import count
 from kedro_manifest.names import strip_transcoding
 from kedro_manifest.planning.graph import PipelineGraph, inputs_of, outputs_of
 from kedro_manifest.planning.grouping import GroupPolicy, Label, label_nodes
@@ -18,7 +19,7 @@ from kedro_manifest.planning.plan import Group, Plan
 from kedro_manifest.planning.selection import NodeFilter
 from kedro_manifest.settings.workers import WorkerRules
 
-from kedro_pipes.commands.tables import count, layout_table
+from kedro_pipes.commands.tables import layout_table
 
 VIEW_VERSION = "1.0"
 """`major.minor` of what `--json` prints; described in docs/reference/cli.md."""

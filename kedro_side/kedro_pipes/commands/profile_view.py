@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 import msgspec
+from kedro_manifest.findings import count
 
-from kedro_pipes.commands.tables import count, layout_table
+from kedro_pipes.commands.tables import layout_table
 
 VIEW_VERSION = "1.0"
 """`major.minor` of what `--json` prints; described in docs/reference/cli.md."""

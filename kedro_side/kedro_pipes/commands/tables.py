@@ -18,11 +18,6 @@ def layout_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[s
     ]
 
 
-def count(number: int, noun: str) -> str:
-    """Return `1 node`, `2 nodes`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _pad(text: str, width: int) -> str:
     return text + " " * (width - _width(text))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 from kedro_manifest.errors import OrchestrationError
+from kedro_manifest.findings import count
 from kedro_manifest.model import Dataset
 from kedro_manifest.orchestration.automation import Observation
 from kedro_manifest.settings.free_inputs import choose_observed
@@ -95,7 +96,7 @@ class InputObservation:
                 self._index.name_for(*self._part, JOB),
                 # Looking at files takes no worker, checking their content does.
                 selection=dg.AssetSelection.assets(*self._inputs).without_checks(),
-                description=f"Look at {len(self._inputs)} free inputs, and report their versions.",
+                description=f"Look at {count(len(self._inputs), 'free input')}, and report what version each has.",
             )
         ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 from kedro_manifest.errors import OrchestrationError
-from kedro_manifest.findings import list_names
+from kedro_manifest.findings import count, list_names
 from kedro_manifest.orchestration.factories import NamedJob, filter_of
 from kedro_manifest.orchestration.job_checks import (
     CONSOLE,
@@ -232,14 +232,14 @@ def _pipeline_jobs(
                 dg.define_asset_job(
                     index.name_for(pipeline.name, *suffix),
                     selection=dg.AssetSelection.assets(*part),
-                    description=f"Kedro pipeline `{pipeline.name}`, {len(taken)} nodes.",
+                    description=f"Kedro pipeline `{pipeline.name}`, {count(len(taken), 'node')}.",
                 ),
             )
 
 
 def _describe(selected: SelectedJob) -> str:
     names = ", ".join(f"`{name}`" for name in filter_of(selected.named.job).pipelines)
-    return f"Of Kedro pipeline {names}, {len(selected.nodes)} nodes."
+    return f"Of Kedro pipeline {names}, {count(len(selected.nodes), 'node')}."
 
 
 def partitions_def_of(

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 import msgspec
-from kedro_manifest.findings import list_names
+from kedro_manifest.findings import count, list_names
 from kedro_manifest.invocation import Invocation, RunBegins, RunEnds
 from kedro_manifest.orchestration.root import orchestration_of
 from kedro_manifest.planning.plan import Plan, plan_groups
@@ -290,13 +290,15 @@ class KedroRun:
         return in_dependency_order(outcomes, there, dependencies, self._partitions_of)
 
     def _summary(self) -> str:
-        kept = f"; {len(self._finished)} assets are kept" if self._finished else ""
-        kept += f"; {len(self._of_stored)} checks of what is stored" if self._of_stored else ""
+        kept = f"; kept: {count(len(self._finished), 'asset')}" if self._finished else ""
+        kept += (
+            f"; {count(len(self._of_stored), 'check')} of what is stored" if self._of_stored else ""
+        )
         keys = self._slice.keys
         sliced = f" of partition '{span(keys)}'" if keys else ""
         return (
-            f"Kedro run {self._invocations.kedro_run_id}{sliced}: {len(self.plan.nodes)} nodes in "
-            f"{len(self.plan.groups)} groups, at most {self._max_concurrent()} at a time{kept}."
+            f"Kedro run {self._invocations.kedro_run_id}{sliced}: {count(len(self.plan.nodes), 'node')} in "
+            f"{count(len(self.plan.groups), 'group')}, at most {self._max_concurrent()} at a time{kept}."
         )
 
     def _max_concurrent(self) -> int:
