@@ -185,7 +185,9 @@ def report(found: list[Figures]) -> None:
         "until all run, s": [f"{each.running_s:.1f}" for each in found],
         "from their end to the step's, s": [f"{each.ending_s:.1f}" for each in found],
         "requests, highest in a second": [f"{each.highest_rate:.0f}" for each in found],
-        "memory of the step while they wait, MB": [f"{each.waiting[1].memory_mb:.0f}" for each in found],
+        "memory of the step while they wait, MB": [
+            f"{each.waiting[1].memory_mb:.0f}" for each in found
+        ],
         "threads": [f"{each.waiting[1].threads}" for each in found],
         "processor while they wait, % of one": [f"{each.busy * 100:.1f}" for each in found],
     }

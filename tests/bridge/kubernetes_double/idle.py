@@ -42,11 +42,14 @@ class IdleKubelet(Kubelet):
         log = Log(asyncio.get_running_loop())
         self._logs[pod["metadata"]["uid"], container["name"]] = log
         self._server.set_status(pod, phase="Running")
-        self._tell(pod, container, running={"startedAt": stamp(time.time_ns()).decode()})
+        self._tell(
+            pod, container, initial=initial, running={"startedAt": stamp(time.time_ns()).decode()}
+        )
         await self._released.wait()
         report_all({each["name"]: each.get("value", "") for each in container["env"]}, log)
         log.end()
-        self._tell(pod, container, terminated={"exitCode": 0, "reason": "Completed"})
+        ended = {"exitCode": 0, "reason": "Completed"}
+        self._tell(pod, container, initial=initial, terminated=ended)
         return 0
 
 
