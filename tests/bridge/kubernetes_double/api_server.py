@@ -25,6 +25,7 @@ from kubelet import Kubelet
 
 KUBERNETES_VERSION = "1.33"
 _KINDS = {"pods": "Pod", "configmaps": "ConfigMap", "secrets": "Secret", "events": "Event"}
+_TRUE = ("true", "True", "1")
 _REASONS = {
     401: "Unauthorized",
     403: "Forbidden",
@@ -174,7 +175,7 @@ class ApiServer(kmock.KubernetesScaffold):
         if request.name is None:
             if request.method.value.lower() == "post":
                 return self._answer(self._create(plural, namespace, request.data), 201)
-            if request.params.get("watch") in ("true", "True", "1"):
+            if request.params.get("watch") in _TRUE:
                 return await self._watch(plural, namespace, request)
             return self._list(plural, namespace, request.params)
         found = self.find(plural, namespace, request.name)
@@ -195,7 +196,8 @@ class ApiServer(kmock.KubernetesScaffold):
     def _answer(self, obj: dict, status: int = 200):
         return aiohttp.web.json_response(obj, status=status)
 
-    def _create(self, plural: str, namespace: str, body: dict) -> dict:
+    def _create(self, plural: str, namespace: str, given: dict) -> dict:
+        body = {"apiVersion": "v1", "kind": _KINDS[plural], **given}  # its path says so as well
         try:
             kubernetes_validate.validate(body, KUBERNETES_VERSION, strict=True)
         except kubernetes_validate.ValidationError as error:
@@ -303,7 +305,7 @@ class ApiServer(kmock.KubernetesScaffold):
         response = aiohttp.web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
         await response.prepare(request._raw_request)
-        follow = request.params.get("follow") == "true"
+        follow = request.params.get("follow") in _TRUE
         since = request.params.get("sinceTime", "")
         epoch = self.epoch
         async for data in log.read(since, follow=follow, is_cut=lambda: self.epoch != epoch):

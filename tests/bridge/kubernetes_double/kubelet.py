@@ -236,7 +236,14 @@ class Kubelet:
         return True
 
     def _status(self, container: dict, **state) -> dict:
-        return {"name": container["name"], "image": container["image"], "state": state}
+        return {
+            "name": container["name"],
+            "image": container["image"],
+            "imageID": container["image"],
+            "ready": "running" in state,
+            "restartCount": 0,
+            "state": state,
+        }
 
     def _tell(self, pod: dict, container: dict, *, initial: bool = False, **state) -> None:
         kind = "initContainerStatuses" if initial else "containerStatuses"

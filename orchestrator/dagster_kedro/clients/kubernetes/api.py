@@ -73,6 +73,7 @@ class KubernetesApi:
         requests_per_s: float = 50,
     ) -> None:
         self._rate = RateLimit(requests_per_s)
+        self._watching: Any = None
         self._configuration = kubernetes.client.Configuration()
         self._in_cluster = not kubeconfig and not context and _SERVICE_ACCOUNT.is_file()
         try:
@@ -202,7 +203,13 @@ class KubernetesApi:
             _request_timeout=(_CONNECT_S, timeout_s + _CONNECT_S),
             is_urgent=True,
         )
+        self._watching = answer
         return _changes(answer)
+
+    def end_watch(self) -> None:
+        """Have whoever waits for the next line of the watch wait no longer."""
+        with suppress(Exception):  # it has ended, or urllib3 is older than 2.3
+            self._watching.shutdown()
 
     def read_log(
         self, pod: str, container: str, *, since: str | None, follow: bool, silence_s: float

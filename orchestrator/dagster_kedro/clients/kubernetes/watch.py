@@ -94,8 +94,9 @@ class PodWatch:
             self._pods.pop(watched.pod.metadata.uid, None)
 
     def close(self) -> None:
-        """End the watch. Its thread ends with its next line, at the latest."""
+        """End the watch, and its thread."""
         self._closed.set()
+        self._api.end_watch()
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
