@@ -119,7 +119,11 @@ class Launches:
     """
 
     def __init__(
-        self, context: dg.AssetExecutionContext, kedro: KedroPipesResource, image: str, kubeconfig: str
+        self,
+        context: dg.AssetExecutionContext,
+        kedro: KedroPipesResource,
+        image: str,
+        kubeconfig: str,
     ) -> None:
         self._context = context
         self._kedro = kedro
@@ -174,7 +178,9 @@ def _command(sleep_s: float) -> list[str]:
 
 def report(found: dict[str, list[Times]]) -> None:
     """Print the table."""
-    print("\n| Client | report to event, s | end of the container to the step, s | all besides the program, s |")
+    print(
+        "\n| Client | report to event, s | end of the container to the step, s | all besides the program, s |"
+    )
     print("| --- | --- | --- | --- |")
     for name, times in found.items():
         cells = " | ".join(median_of(column) for column in zip(*times, strict=True))
