@@ -100,7 +100,8 @@ def test_one_pod_for_each_group(flights):
     assert len(started) == len(set(started)) > 10
 
 
-def test_what_is_saved_is_right(flights, project, kedro_python, tmp_path):
+@pytest.mark.usefixtures("flights")
+def test_what_is_saved_is_right(project, kedro_python, tmp_path):
     """All that the pods have saved is what `kedro run` saves, by value."""
     by_kedro = tmp_path / "flights"
     shutil.copytree(EXAMPLE, by_kedro, ignore=IGNORED)
