@@ -68,6 +68,8 @@ class PodWatch:
         self._api = api
         self._selector = selector
         self._pods: dict[str, WatchedPod] = {}
+        # What was heard before the answer to a creation: of a pod that waits, nothing more may come.
+        self._early: dict[str, Pod] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._trouble: tuple[float, str] | None = None
@@ -83,9 +85,9 @@ class PodWatch:
 
     def track(self, pod: Pod, on_change: Callable[[], object] = lambda: None) -> WatchedPod:
         """Begin to follow a pod; something is called after each change."""
-        watched = WatchedPod(pod, on_change)
+        uid = pod.metadata.uid
         with self._lock:
-            self._pods[pod.metadata.uid] = watched
+            watched = self._pods[uid] = WatchedPod(self._early.pop(uid, pod), on_change)
         return watched
 
     def forget(self, watched: WatchedPod) -> None:
@@ -134,6 +136,7 @@ class PodWatch:
         there = {pod.metadata.uid: pod for pod in listed.items}
         with self._lock:
             tracked = list(self._pods.items())
+            self._early = {uid: pod for uid, pod in there.items() if uid not in self._pods}
         for uid, watched in tracked:
             if uid in there:
                 watched.update(there[uid], is_deleted=False)
@@ -151,7 +154,12 @@ class PodWatch:
             yield pod.metadata.resource_version
 
     def _take(self, kind: str, pod: Pod) -> None:
+        uid = pod.metadata.uid
         with self._lock:
-            watched = self._pods.get(pod.metadata.uid)
-        if watched is not None:  # else a late word on a pod that has had the name before
+            watched = self._pods.get(uid)
+            if watched is None and kind != "DELETED":
+                self._early[uid] = pod
+            else:
+                self._early.pop(uid, None)
+        if watched is not None:
             watched.update(pod, is_deleted=kind == "DELETED")
