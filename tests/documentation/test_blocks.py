@@ -37,7 +37,7 @@ NOT_RUN = {
     ),
     "docs/how-to/place-workers.md": (1, "a message: tests/orchestrator/test_clients.py"),
     "docs/how-to/run-a-stack.md": (3, "need a Docker engine: tests/stack"),
-    "docs/how-to/use-docker.md": (4, "need a Docker engine: tests/bridge/conformance, -m docker"),
+    "docs/how-to/use-docker.md": (3, "need a Docker engine: tests/bridge/conformance, -m docker"),
     "docs/how-to/use-kubernetes.md": (5, "need a cluster: tests/chart; -m k8s"),
     "docs/how-to/use-other-clients.md": (3, "run inside of EMR and Lambda, need Slurm"),
     "docs/how-to/use-ssh.md": (3, "need SSH servers: tests/bridge, -m ssh"),
