@@ -24,7 +24,7 @@ NOT_RUN = {
     "README.md": (2, "the tutorial has the same commands, with what they print"),
     "docs/examples/nyc_flights/README.md": (1, "`make demo` and `make environments` do this"),
     "docs/explanation/hooks.md": (1, "a message: tests/kedro_side/test_hook_registration.py"),
-    "docs/explanation/performance.md": (2, "benchmarks, of minutes"),
+    "docs/explanation/performance.md": (4, "benchmarks, of minutes"),
     "docs/how-to/automate.md": (3, "messages: tests/orchestrator/test_sensors.py and others"),
     "docs/how-to/group-nodes.md": (
         4,
@@ -38,12 +38,12 @@ NOT_RUN = {
     "docs/how-to/place-workers.md": (1, "a message: tests/orchestrator/test_clients.py"),
     "docs/how-to/run-a-stack.md": (3, "need a Docker engine: tests/stack"),
     "docs/how-to/use-docker.md": (3, "need a Docker engine: tests/bridge/conformance, -m docker"),
-    "docs/how-to/use-kubernetes.md": (5, "need a cluster: tests/chart; -m k8s"),
+    "docs/how-to/use-kubernetes.md": (7, "need a cluster: tests/chart; -m k8s"),
     "docs/how-to/use-other-clients.md": (3, "run inside of EMR and Lambda, need Slurm"),
     "docs/how-to/use-ssh.md": (3, "need SSH servers: tests/bridge, -m ssh"),
     "docs/how-to/use-the-component.md": (2, "needs a `dg` project: tests/bridge/test_component.py"),
     "docs/reference/cli.md": (
-        3,
+        4,
         "messages: tests/kedro_side/test_orchestration_file.py; times of `profile`",
     ),
     "docs/reference/manifest.md": (1, "an entry: the schema and tests/kedro_side/test_export.py"),
