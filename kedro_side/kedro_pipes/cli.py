@@ -16,6 +16,7 @@ from kedro_manifest.model import Manifest
 
 from kedro_pipes.commands.check import check
 from kedro_pipes.commands.docker.group import docker
+from kedro_pipes.commands.doctor.command import doctor
 from kedro_pipes.commands.init import init, schema
 from kedro_pipes.commands.k8s.group import k8s
 from kedro_pipes.commands.plan import plan
@@ -134,5 +135,5 @@ def _summary(manifest: Manifest, output: str) -> str:
     )
 
 
-for command in (init, plan, check, profile, schema, docker, k8s):
+for command in (init, plan, check, doctor, profile, schema, docker, k8s):
     pipes.add_command(command)
