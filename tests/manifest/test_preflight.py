@@ -61,6 +61,7 @@ def test_nothing_to_say_of_a_clean_project():
 
 
 CASES = {
+    "no-nodes": ("warning", {"nodes": [], "datasets": []}),
     "missing-input": ("error", {"datasets": FILES[1:]}),
     "two-writers": ("error", {"nodes": [*CLEAN, node("c", ["raw"], ["y"])]}),
     "circle": ("error", {"nodes": [node("a", ["y"], ["x"]), node("b", ["x"], ["y"])]}),

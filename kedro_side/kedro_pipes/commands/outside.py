@@ -87,7 +87,9 @@ class OutsideProgram:
         except subprocess.TimeoutExpired as error:
             raise self.failed(f"no answer within {timeout_s:g} s") from error
         if done.returncode and not (may_be_gone and any(e in done.stderr for e in self._gone)):
-            raise self.failed(" ".join(done.stderr.split()).rstrip(".?"))
+            # The last line: what comes before are attempts, warnings, a host's greeting.
+            *_, words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise self.failed(words.strip().rstrip(".?"))
         return done.stdout
 
     def failed(self, words: str) -> OutsideProgramError:
