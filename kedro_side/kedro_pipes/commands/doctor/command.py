@@ -15,6 +15,7 @@ from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.preflight.entries import entry_finding
 
 from kedro_pipes.commands.check_view import count_errors
+from kedro_pipes.commands.completion import environments, names_in, pipelines
 from kedro_pipes.commands.doctor.environments import find_dagster_python, look_at_environments
 from kedro_pipes.commands.doctor.manifest import look_at_manifest, refuse_manifest
 from kedro_pipes.commands.doctor.places import look_at_clients, look_at_store
@@ -26,6 +27,7 @@ from kedro_pipes.commands.project import (
     stdout_kept_clean,
     write_text,
 )
+from kedro_pipes.commands.waiting import waiting
 
 if TYPE_CHECKING:  # imports kedro, which waits until stdout is safe
     from kedro_pipes.export import LiveProject
@@ -56,10 +58,15 @@ if TYPE_CHECKING:  # imports kedro, which waits until stdout is safe
     "pipelines",
     multiple=True,
     metavar="NAME",
+    shell_complete=names_in(pipelines),
     help="A registered pipeline, if only some were exported; repeat for several. Default: all.",
 )
 @click.option(
-    "-e", "--env", metavar="NAME", help="Kedro environment. Default: the one of the manifest."
+    "-e",
+    "--env",
+    metavar="NAME",
+    shell_complete=environments,
+    help="Kedro environment. Default: the one of the manifest.",
 )
 @click.option(
     "--conf-source", metavar="PATH", help="Configuration elsewhere: a directory, tar or zip."
@@ -106,7 +113,7 @@ def doctor(
       python -m kedro_pipes doctor --json
           For a program.
     """  # noqa: D301 - click wants the backspace itself
-    with stdout_kept_clean():
+    with stdout_kept_clean(), waiting("Looking at both environments"):
         diagnosis = Diagnosis.of(_look(**options))
     write_text((encode_diagnosis if as_json else render_diagnosis)(diagnosis), output)
     if count_errors(diagnosis.findings) or (strict and diagnosis.findings):
