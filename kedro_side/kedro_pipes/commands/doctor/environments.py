@@ -87,7 +87,9 @@ def look_at_environments(
         return Diagnosis(seen=seen, findings=[*findings, refused])
     findings += _check_orchestrator(other, orchestration)
     findings += check_skew(worker, other, f"orchestrator: {other.executable}")
-    orchestrator_seen = Seen(part="orchestrator", found=other.describe("dagster"))
+    orchestrator_seen = Seen(
+        part="orchestrator", found=f"{other.describe('dagster')}, {other.executable}"
+    )
     return Diagnosis(seen=[worker_seen, orchestrator_seen], findings=findings)
 
 
