@@ -174,6 +174,21 @@ def test_drift(spaceport, examine, try_export):
     assert seen["manifest"].endswith("no longer what the project is")
 
 
+def test_drift_that_workers_judge(spaceport, examine, try_export):
+    """Another major version of Kedro is refused by them too, and nothing with `on_drift: warn`."""
+    for on_drift, expected in (("refuse", (1, "error")), ("warn", (0, "warning"))):
+        write(spaceport, f"on_drift: {on_drift}\n")
+        try_export(spaceport)
+        manifest = json.loads((spaceport / "manifest.json").read_text())
+        manifest["project"]["kedro_version"] = "0.1.0"
+        (spaceport / "manifest.json").write_text(json.dumps(manifest))
+        code, _, found = examine(spaceport, export=False)
+
+        assert expected == (code, found["drift"]["severity"])
+        assert "it was exported with Kedro 0.1.0" in found["drift"]["message"]
+        assert (on_drift == "refuse") is ("workers will refuse" in found["drift"]["message"])
+
+
 def test_a_project_that_cannot_be_loaded(spaceport, examine, try_export):
     """The rest is looked at all the same."""
     try_export(spaceport)

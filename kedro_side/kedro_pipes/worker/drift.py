@@ -33,7 +33,7 @@ def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path
     _refuse_another_project(invocation)
     for name in _changed_functions(invocation, nodes, project_path):
         logger.warning("Node '%s' has another function body than the manifest knows.", name)
-    found = [*_kedro_difference(invocation), *differences(invocation.expected, nodes)]
+    found = [*kedro_difference(invocation.expected_kedro), *differences(invocation.expected, nodes)]
     if not found:
         return
     message = (
@@ -55,8 +55,8 @@ def _refuse_another_project(invocation: Invocation) -> None:
         )
 
 
-def _kedro_difference(invocation: Invocation) -> Iterator[str]:
-    theirs = invocation.expected_kedro
+def kedro_difference(theirs: str | None) -> Iterator[str]:
+    """Yield in words that a manifest was exported with another major version of Kedro."""
     if theirs is not None and theirs.split(".")[0] != kedro.__version__.split(".")[0]:
         yield f"it was exported with Kedro {theirs}, this worker has {kedro.__version__}"
 

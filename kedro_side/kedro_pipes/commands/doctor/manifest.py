@@ -53,7 +53,7 @@ def look_at_manifest(
 
 
 def _compare(place: str, manifest: Manifest, live: LiveProject, now: Manifest) -> Iterator[Finding]:
-    from kedro_pipes.worker.drift import differences  # noqa: PLC0415 - imports kedro
+    from kedro_pipes.worker.drift import differences, kedro_difference  # noqa: PLC0415 - imports kedro
 
     if manifest.project.package_name != now.project.package_name:
         yield Finding(
@@ -66,14 +66,19 @@ def _compare(place: str, manifest: Manifest, live: LiveProject, now: Manifest) -
         )
         return
     nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
-    drifted = list(differences([ExpectedNode.of(node) for node in manifest.nodes], nodes))
+    drifted = [
+        *kedro_difference(manifest.project.kedro_version),
+        *differences([ExpectedNode.of(node) for node in manifest.nodes], nodes),
+    ]
     if drifted:
+        refused = manifest.orchestration.get("on_drift") != "warn"
+        outcome = "workers will refuse" if refused else "workers will warn"
         more = f", and {len(drifted) - 1} more" if len(drifted) > 1 else ""
         yield Finding(
-            severity="error",
+            severity="error" if refused else "warning",
             code="drift",
             place=place,
-            message=f"The project no longer matches it, and workers will refuse: {drifted[0]}{more}.",
+            message=f"The project no longer matches it, and {outcome}: {drifted[0]}{more}.",
             cure=_EXPORT,
         )
     elif others := _other_fields(manifest, now):
