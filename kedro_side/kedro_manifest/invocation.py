@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from kedro_manifest import __version__
 from kedro_manifest.errors import InvocationError
 from kedro_manifest.parameter_tree import restore_integer_keys
+
+if TYPE_CHECKING:  # a worker needs no manifest
+    from kedro_manifest.model import Node
 
 EXTRAS_KEY = "kedro_pipes"
 PROTOCOL_VERSION = "1.0"
@@ -47,6 +50,16 @@ class ExpectedNode(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[str]
     """Sorted."""
     source_hash: str | None = None
+
+    @classmethod
+    def of(cls, node: Node) -> ExpectedNode:
+        """Return what a worker compares of a node of the manifest."""
+        return cls(
+            name=node.name,
+            inputs=sorted({*node.inputs, *node.parameters}),
+            outputs=sorted(set(node.outputs)),
+            source_hash=node.source_hash,
+        )
 
 
 class DatasetCheck(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ a `Start` as one line of JSON, and single bytes after it. It answers in frames, 
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import msgspec
@@ -76,6 +77,11 @@ Answer = Ready | Started | NotStarted | Ended
 
 _STARTS = msgspec.json.Decoder(Start)
 _ANSWERS = msgspec.json.Decoder(Answer)
+
+
+def shell_word(path: str) -> str:
+    """Return a path for a shell; `~/` at its beginning stays what it means."""
+    return f"~/{shlex.quote(path[2:])}" if path.startswith("~/") else shlex.quote(path)
 
 
 def encode_start(start: Start) -> bytes:

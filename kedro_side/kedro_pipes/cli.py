@@ -5,6 +5,7 @@ Turns options into arguments and errors into one line and an exit code; does not
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from kedro_manifest.findings import count
 from kedro_manifest.model import Manifest
 
 from kedro_pipes.commands.check import check
+from kedro_pipes.commands.completion import names_in, pipelines
 from kedro_pipes.commands.docker.group import docker
+from kedro_pipes.commands.doctor.command import doctor
 from kedro_pipes.commands.init import init, schema
 from kedro_pipes.commands.k8s.group import k8s
 from kedro_pipes.commands.plan import plan
@@ -28,6 +31,7 @@ from kedro_pipes.commands.project import (
     say,
     stdout_kept_clean,
 )
+from kedro_pipes.commands.waiting import waiting
 from kedro_pipes.environment import prepare_environment
 
 
@@ -37,8 +41,12 @@ def commands() -> None:
 
 
 @commands.group()
-def pipes() -> None:
+@click.pass_context
+def pipes(context: click.Context, /) -> None:
     """Run this project under Dagster, with kedro-dagster-pipes."""
+    if os.environ.get("NO_COLOR"):
+        # Click itself colours wherever there is a terminal.
+        context.color = False
 
 
 @pipes.command()
@@ -57,6 +65,7 @@ def pipes() -> None:
     "pipelines",
     multiple=True,
     metavar="NAME",
+    shell_complete=names_in(pipelines),
     help="Export this registered pipeline only; repeat for several. Default: all.",
 )
 @project_options
@@ -86,7 +95,8 @@ def export(context: click.Context, /, output: str, **options: Any) -> None:
     """  # noqa: D301 - click wants the backspace itself
     try:
         with stdout_kept_clean() as stdout:
-            manifest = _export(context, **options)
+            with waiting("Loading the project"):
+                manifest = _export(context, **options)
             if output == STDOUT:
                 stdout.write(encode_manifest(manifest))
             else:
@@ -134,5 +144,5 @@ def _summary(manifest: Manifest, output: str) -> str:
     )
 
 
-for command in (init, plan, check, profile, schema, docker, k8s):
+for command in (init, plan, check, doctor, profile, schema, docker, k8s):
     pipes.add_command(command)

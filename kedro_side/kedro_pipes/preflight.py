@@ -235,17 +235,17 @@ def _check_staging(live: LiveProject, manifest: Manifest, places: Places) -> Ite
         orchestration = orchestration_of(manifest)
     except OrchestrationError:
         return  # A finding of its own.
-    plan = _plan(manifest)
+    plan = plan_of(manifest)
     if plan.staged or "store" in manifest.orchestration:
-        yield from _check_store(orchestration.store, live.project.path)
-        yield from _check_backend(orchestration.store)
+        yield from check_store(orchestration.store, live.project.path)
     nodes = {node.name: node for each in live.pipelines.values() for node in each.nodes}
     generators = [node for node in nodes.values() if inspect.isgeneratorfunction(node.func)]
     yield from _check_chunks(generators, plan, places)
     yield from _check_asynchronous(generators, plan, orchestration, places)
 
 
-def _plan(manifest: Manifest) -> Plan:
+def plan_of(manifest: Manifest) -> Plan:
+    """Return the plan of all nodes; an empty one where the groups are wrong."""
     try:
         graph = PipelineGraph(manifest)
         return plan_groups(graph, graph.nodes, orchestration_of(manifest).group_policy())
@@ -253,7 +253,8 @@ def _plan(manifest: Manifest) -> Plan:
         return Plan(groups=[])  # A finding of its own.
 
 
-def _check_store(store: Store, project_path: Path) -> Iterator[Finding]:
+def check_store(store: Store, project_path: Path) -> Iterator[Finding]:
+    """Check that data can be pickled and written to the place where it crosses between processes."""
     url = absolute_url(store.url, project_path)
     try:
         _try_to_write(url)
@@ -265,6 +266,7 @@ def _check_store(store: Store, project_path: Path) -> Iterator[Finding]:
             message=f"Cannot write to '{redact_uri(store.url)}': {redact_text(first_line(error))}.",
             cure="Set `store.url` to a folder or fsspec URL that this user may write to.",
         )
+    yield from _check_backend(store)
 
 
 def _try_to_write(url: str) -> None:

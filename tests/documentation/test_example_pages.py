@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 from pages import REPOSITORY, Desk, read_blocks
@@ -25,6 +26,7 @@ def desk(tmp_path, kedro_python):
         project,
         PATH=f"{kedro_python.parent}{os.pathsep}{os.environ['PATH']}",
         PYTHONWARNINGS="ignore",
+        DAGSTER_PYTHON=sys.executable,
         KEDRO_LOGGING_CONFIG=str(tmp_path / "logging.yml"),
     )
     yield desk

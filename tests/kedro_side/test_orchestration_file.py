@@ -25,11 +25,24 @@ def test_a_wrong_key_is_refused_with_file_and_line(spaceport, try_export):
 
     assert result.returncode == 1
     assert (
-        "Cannot use conf/base/dagster.yml:3: jobs.b: there is no key 'pipelin'. Did you mean "
+        "Cannot use conf/base/dagster.yml:4: jobs.b.pipelin: there is no such key. Did you mean "
         "'pipeline'? Mend the entry, and export again." == result.stderr.splitlines()[-1]
     )
     assert "Traceback" not in result.stderr
     assert not (spaceport / "manifest.json").exists()
+
+
+def test_a_wrong_key_at_the_margin_has_its_line(spaceport, try_export):
+    """Of several files the one is named that has it."""
+    write(spaceport, "conf/base/dagster.yml", "timeout_s: 5\n")
+    write(spaceport, "conf/cloud/dagster.yml", "# Where\nstor: {}\n")
+
+    result = try_export(spaceport, "--env", "cloud")
+
+    assert (
+        "Cannot use conf/cloud/dagster.yml:2: stor: there is no such key. Did you mean 'store'"
+        in result.stderr.splitlines()[-1]
+    )
 
 
 def test_the_file_of_the_environment_is_named(spaceport, try_export):
@@ -60,7 +73,7 @@ def test_check_names_the_line_and_goes_on(spaceport, run_command):
     found = json.loads(run_command([*CHECK, "--json"], spaceport).stdout)["findings"]
 
     assert ["dagster-yml", "missing-credentials"] == [each["code"] for each in found]
-    assert "conf/base/dagster.yml:2: jobs.a" == found[0]["place"]
+    assert "conf/base/dagster.yml:3: jobs.a.pipelin" == found[0]["place"]
 
 
 def test_words_that_yaml_takes_for_truth_values(spaceport, export):
@@ -143,7 +156,10 @@ def test_a_secret_where_a_room_should_be_is_refused(spaceport, try_export):
 
     result = try_export(spaceport)
 
-    assert "there is no key 'password'" in result.stderr.splitlines()[-1]
+    assert (
+        "Cannot use conf/base/dagster.yml:1: password: there is no such key."
+        in result.stderr.splitlines()[-1]
+    )
     assert "correct-horse" not in result.stderr
 
 

@@ -12,23 +12,26 @@ from kedro_manifest.orchestration.schema import dagster_yml_schema
 
 WRONG = [
     # Keys.
-    ({"grp": 1}, "there is no key 'grp'. Did you mean 'groups'?"),
-    ({"jobs": {"a": {}, "n": {"pipelin": "x"}}}, "jobs.n: there is no key 'pipelin'. Did you mean"),
+    ({"grp": 1}, "dagster.yml: grp: there is no such key. Did you mean 'groups'?"),
+    (
+        {"jobs": {"a": {}, "n": {"pipelin": "x"}}},
+        "jobs.n.pipelin: there is no such key. Did you mean",
+    ),
     (
         {"jobs": {"n": {"retries": {"step": {"max_retrys": 1}}}}},
-        "jobs.n.retries.step: there is no key 'max_retrys'. Did you mean 'max_retries'?",
+        "jobs.n.retries.step.max_retrys: there is no such key. Did you mean 'max_retries'?",
     ),
     (
         {"jobs": {"n": {"schedule": {"cron": "0 3 * * *"}}}},
-        "jobs.n.schedule: there is no key 'cron'. Did you mean 'cron_schedule'?",
+        "jobs.n.schedule.cron: there is no such key. Did you mean 'cron_schedule'?",
     ),
     (
         {"jobs": {"n": {"executor": {"multiproces": {}}}}},
-        "jobs.n.executor: there is no key 'multiproces'. Did you mean 'multiprocess'",
+        "jobs.n.executor.multiproces: there is no such key. Did you mean 'multiprocess'",
     ),
     (
         {"jobs": {"n": {"loggers": ["a", {"log_levl": "INFO"}]}}},
-        "jobs.n.loggers.1: there is no key 'log_levl'. Did you mean 'log_level'?",
+        "jobs.n.loggers.1.log_levl: there is no such key. Did you mean 'log_level'?",
     ),
     ({"schedules": {"n": {}}}, "schedules.n: `cron_schedule` is missing."),
     # Kinds.

@@ -61,6 +61,7 @@ def test_nothing_to_say_of_a_clean_project():
 
 
 CASES = {
+    "no-nodes": ("warning", {"nodes": [], "datasets": []}),
     "missing-input": ("error", {"datasets": FILES[1:]}),
     "two-writers": ("error", {"nodes": [*CLEAN, node("c", ["raw"], ["y"])]}),
     "circle": ("error", {"nodes": [node("a", ["y"], ["x"]), node("b", ["x"], ["y"])]}),
@@ -190,14 +191,22 @@ def test_datasets_of_one_pattern_are_one_finding():
 @pytest.mark.parametrize(
     ("orchestration", "place", "hint"),
     [
-        ({"grouping": {"strategi": "tag"}}, "dagster.yml: grouping", "Did you mean 'strategy'?"),
+        (
+            {"grouping": {"strategi": "tag"}},
+            "dagster.yml: grouping.strategi",
+            "Did you mean 'strategy'?",
+        ),
         ({"grouping": {"strategy": "tags"}}, "dagster.yml: grouping.strategy", "mean 'tag'?"),
         ({"memory_datasets": {"x": "keep"}}, "dagster.yml: memory_datasets.x", "'stage'."),
-        ({"store": {"ur": "s3://b"}}, "dagster.yml: store", "'url'"),
-        ({"executors": {"a": {"multiproces": {}}}}, "dagster.yml: executors.a", "'multiprocess'"),
+        ({"store": {"ur": "s3://b"}}, "dagster.yml: store.ur", "'url'"),
+        (
+            {"executors": {"a": {"multiproces": {}}}},
+            "dagster.yml: executors.a.multiproces",
+            "'multiprocess'",
+        ),
         (
             {"jobs": {"a": {}, "j": {"schedule": {"cron_schedule": "x", "partition": {"k": ""}}}}},
-            "dagster.yml: jobs.j.schedule.partition",
+            "dagster.yml: jobs.j.schedule.partition.k",
             "'key'",
         ),
         ({"on_drift": "ignore"}, "dagster.yml: on_drift", "Choose from 'refuse', 'warn'."),

@@ -97,7 +97,10 @@ def test_words_of_kedro_dagster(spec_of):
     ("said", "told"),
     [
         (["team:a"], "Cannot use the catalog: orders.metadata.dagster: expected a mapping."),
-        ({"owner": []}, "there is no key 'owner'. Did you mean 'owners'?"),
+        (
+            {"owner": []},
+            "orders.metadata.dagster.owner: there is no such key. Did you mean 'owners'?",
+        ),
         ({"owners": "team:a"}, "orders.metadata.dagster.owners: "),
         ({"owners": ["ann"]}, "orders.metadata.dagster.owners: 'ann' is no owner."),
         ({"preview": "no"}, "orders.metadata.dagster.preview: got 'no'."),

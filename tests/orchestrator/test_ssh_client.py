@@ -6,9 +6,10 @@ from contextlib import ExitStack
 import pytest
 from dagster_kedro.clients.directory import make_client
 from dagster_kedro.clients.ssh import KedroSshClient
-from dagster_kedro.clients.ssh.connection import problem_of, shell_word, ssh_options
+from dagster_kedro.clients.ssh.connection import problem_of, ssh_options
 from dagster_kedro.clients.ssh.hosts import HostPool, avoid
 from kedro_manifest.orchestration.root import read_orchestration
+from kedro_manifest.supervising import shell_word
 
 SAID = {
     "hosts": ["gpu-1", "ada@gpu-2"],

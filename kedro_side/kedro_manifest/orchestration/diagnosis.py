@@ -87,7 +87,7 @@ def _look_into_struct(
     inside = {key: inner for key, inner in value.items() if not tags or key != field}
     for key in inside:
         if key not in known:
-            return _told(keys, f"there is no key '{key}'", _hint(str(key), known))
+            return _told((*keys, str(key)), "there is no such key", _hint(str(key), known))
     for key, field_info in known.items():
         if key not in inside and field_info.required:
             return _told(keys, f"`{key}` is missing", "")
@@ -115,7 +115,7 @@ def _look_into_mapping(
     names = choices(alternatives(get_args(mapping)[0]))
     for key in value:
         if names and key not in names:
-            return _told(keys, f"there is no key '{key}'", _hint(str(key), names))
+            return _told((*keys, str(key)), "there is no such key", _hint(str(key), names))
     found = (_look(inner, item_types(mapping), (*keys, str(key))) for key, inner in value.items())
     return next(filter(None, found), None)
 

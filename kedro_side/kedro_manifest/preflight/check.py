@@ -54,6 +54,7 @@ def check_manifest(
         seen = around or Surroundings()
     disorder = [*_check_writers(manifest, places), *_check_order(manifest)]
     findings = [
+        *_check_emptiness(manifest),
         *disorder,
         *check_orchestration(manifest),
         *check_datasets(manifest, places, clients),
@@ -76,6 +77,18 @@ def clients_of(manifest: Manifest) -> set[str]:
     entries = configured.values() if isinstance(configured, Mapping) else ()
     kinds = {str(entry.get("type")) for entry in entries if isinstance(entry, Mapping)}
     return kinds & set(get_args(Client)) or {"subprocess"}
+
+
+def _check_emptiness(manifest: Manifest) -> Iterator[Finding]:
+    if not manifest.nodes:
+        yield Finding(
+            severity="warning",
+            code="no-nodes",
+            place="pipelines",
+            message="No pipeline that is registered has a node, so Dagster gets nothing to make or run.",
+            cure="Write a pipeline (`kedro pipeline create NAME`), see that `register_pipelines` returns "
+            "it (`kedro registry list`), and check again.",
+        )
 
 
 def _check_writers(manifest: Manifest, places: Places) -> Iterator[Finding]:

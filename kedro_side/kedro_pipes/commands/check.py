@@ -9,6 +9,7 @@ from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.findings import Finding
 
 from kedro_pipes.commands.check_view import count_errors, encode_findings, render_findings
+from kedro_pipes.commands.completion import names_in, pipelines
 from kedro_pipes.commands.project import (
     STDOUT,
     project_arguments,
@@ -17,6 +18,7 @@ from kedro_pipes.commands.project import (
     stdout_kept_clean,
     write_text,
 )
+from kedro_pipes.commands.waiting import waiting
 
 
 @click.command()
@@ -26,6 +28,7 @@ from kedro_pipes.commands.project import (
     "pipelines",
     multiple=True,
     metavar="NAME",
+    shell_complete=names_in(pipelines),
     help="Check this registered pipeline only; repeat for several. Default: all.",
 )
 @project_options
@@ -62,7 +65,7 @@ def check(
       python -m kedro_pipes check --json
           For a program.
     """  # noqa: D301 - click wants the backspace itself
-    with stdout_kept_clean():
+    with stdout_kept_clean(), waiting("Loading the project"):
         findings = _find(context, **options)
     write_text((encode_findings if as_json else render_findings)(findings), output)
     if count_errors(findings) or (strict and findings):

@@ -10,8 +10,10 @@ from pathlib import Path
 import click
 from kedro_manifest.errors import KedroPipesError
 
+from kedro_pipes.commands.completion import environments
 from kedro_pipes.commands.files import relative, write_files
 from kedro_pipes.commands.project import STDOUT, explain, quieten_process, say, stdout_kept_clean
+from kedro_pipes.commands.waiting import waiting
 
 SCHEMA_FILE = "schema.dagster.json"
 """Not `dagster…`: in a project without environments the config loader would take it for ours."""
@@ -29,6 +31,7 @@ class StarterError(KedroPipesError):
     "-e",
     "--env",
     metavar="NAME",
+    shell_complete=environments,
     help="Kedro environment to write dagster.yml for. Default: the base one.",
 )
 @click.option("-f", "--force", is_flag=True, help="Overwrite files that are there.")
@@ -54,7 +57,7 @@ def init(context: click.Context, /, env: str | None, *, force: bool) -> None:
           Start again, without Kedro's command line.
     """  # noqa: D301 - click wants the backspace itself
     try:
-        with stdout_kept_clean():
+        with stdout_kept_clean(), waiting("Loading the project"):
             project, texts, named = _compose(env)
         written = write_files(texts, force=force)
     except (KedroPipesError, OSError) as error:

@@ -14,6 +14,19 @@ class OutsideProgramError(KedroPipesError):
     Cure: the message has the program's own words.
     """
 
+    def __init__(self, problem: str, cure: str) -> None:
+        super().__init__(f"{problem} {cure}")
+        self.problem = problem
+        """What is wrong, without what to do about it."""
+        self.cure = cure
+
+
+class OutsideProgramMissingError(OutsideProgramError):
+    """A program is not there, so nothing can be said of what it would have asked.
+
+    Cure: install it, or run the command where it is.
+    """
+
 
 class OutsideProgram:
     """A program that answers on its standard output.
@@ -27,7 +40,13 @@ class OutsideProgram:
     """
 
     def __init__(
-        self, prefix: Sequence[str], *, asked: str, missing: str, cure: str, gone: Sequence[str]
+        self,
+        prefix: Sequence[str],
+        *,
+        asked: str,
+        missing: str,
+        cure: str,
+        gone: Sequence[str] = (),
     ) -> None:
         self._prefix = list(prefix)
         self._asked = asked
@@ -59,15 +78,20 @@ class OutsideProgram:
                 timeout=timeout_s,
             )
         except FileNotFoundError as error:
-            raise OutsideProgramError(
-                f"Cannot ask {self._asked}: there is no `{self._prefix[0]}` command on the PATH. "
-                f"{self._missing}"
+            raise OutsideProgramMissingError(
+                f"Cannot ask {self._asked}: there is no `{self._prefix[0]}` command on the PATH.",
+                self._missing,
             ) from error
+        except OSError as error:
+            raise self.failed(str(error)) from error
         except subprocess.TimeoutExpired as error:
-            raise self._failed(f"no answer within {timeout_s:g} s") from error
+            raise self.failed(f"no answer within {timeout_s:g} s") from error
         if done.returncode and not (may_be_gone and any(e in done.stderr for e in self._gone)):
-            raise self._failed(" ".join(done.stderr.split()).rstrip(".?"))
+            # The last line: what comes before are attempts, warnings, a host's greeting.
+            *_, words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise self.failed(words.strip().rstrip(".?"))
         return done.stdout
 
-    def _failed(self, words: str) -> OutsideProgramError:
-        return OutsideProgramError(f"Cannot ask {self._asked}: {words}. {self._cure}")
+    def failed(self, words: str) -> OutsideProgramError:
+        """Return the error of a program that gives no answer, in its words or ours."""
+        return OutsideProgramError(f"Cannot ask {self._asked}: {words}.", self._cure)

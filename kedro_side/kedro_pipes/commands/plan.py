@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from kedro_manifest.planning.plan import plan_groups
 from kedro_manifest.planning.selection import NodeFilter, filter_nodes, needed_nodes
 from kedro_manifest.settings.workers import WorkerRules
 
+from kedro_pipes.commands import completion
 from kedro_pipes.commands.plan_picture import draw_mermaid, draw_svg
 from kedro_pipes.commands.plan_view import PlanView, encode_view, render_plan, view_plan
 from kedro_pipes.commands.project import (
@@ -28,6 +29,7 @@ from kedro_pipes.commands.project import (
     stdout_kept_clean,
     write_text,
 )
+from kedro_pipes.commands.waiting import waiting
 
 _FORMATS = {
     "table": render_plan,
@@ -48,19 +50,33 @@ def _split(_context: click.Context, _option: click.Parameter, text: str) -> list
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _filter(*names: str, what: str) -> Callable[[Command], Command]:
-    return click.option(*names, default="", metavar="NAME,…", callback=_split, help=what)
+def _filter(
+    *names: str, what: str, of: Callable[[Manifest], Iterable[str]]
+) -> Callable[[Command], Command]:
+    completer = completion.names_in(of, several=True)
+    return click.option(
+        *names,
+        default="",
+        metavar="NAME,…",
+        callback=_split,
+        shell_complete=completer,
+        help=what,
+    )
 
 
 @click.command()
-@_filter(*("-p", "--pipelines", "--pipeline"), what="Registered pipelines. Default: `__default__`.")
-@_filter("-t", "--tags", what="Nodes with any of these tags.")
-@_filter("-n", "--nodes", "node_names", what="These nodes.")
-@_filter("--from-nodes", what="These nodes and all that follows from them.")
-@_filter("--to-nodes", what="These nodes and all that leads to them.")
-@_filter("--from-inputs", what="All that follows from these datasets.")
-@_filter("--to-outputs", what="All that leads to these datasets.")
-@_filter("-ns", "--namespaces", what="Nodes in these namespaces.")
+@_filter(
+    *("-p", "--pipelines", "--pipeline"),
+    of=completion.pipelines,
+    what="Registered pipelines. Default: `__default__`.",
+)
+@_filter("-t", "--tags", of=completion.tags, what="Nodes with any of these tags.")
+@_filter("-n", "--nodes", "node_names", of=completion.nodes, what="These nodes.")
+@_filter("--from-nodes", of=completion.nodes, what="These nodes and all that follows from them.")
+@_filter("--to-nodes", of=completion.nodes, what="These nodes and all that leads to them.")
+@_filter("--from-inputs", of=completion.inputs, what="All that follows from these datasets.")
+@_filter("--to-outputs", of=completion.outputs, what="All that leads to these datasets.")
+@_filter("-ns", "--namespaces", of=completion.namespaces, what="Nodes in these namespaces.")
 @project_options
 @click.option(
     "--manifest",
@@ -122,7 +138,9 @@ def plan(
     """  # noqa: D301 - click wants the backspace itself
     try:
         view = _view(context, **options)
-        write_text(_FORMATS["json" if as_json else output_format](view), output)
+        with waiting("Drawing the plan"):
+            text = _FORMATS["json" if as_json else output_format](view)
+        write_text(text, output)
     except (KedroPipesError, OSError) as error:
         explain(error)
         context.exit(1)
@@ -140,7 +158,7 @@ def _view(
     filters = {
         field: names for field in NodeFilter.__struct_fields__ if (names := options.pop(field))
     }
-    with stdout_kept_clean():
+    with stdout_kept_clean(), waiting("Loading the project"):
         manifest = load_manifest(context, manifest_file, **options)
     policy = _policy(manifest, group_by, memory, on_cycle)
     wanted = NodeFilter(**filters)

@@ -28,6 +28,7 @@ from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import plan_groups
 from kedro_manifest.planning.selection import needed_nodes
 
+from kedro_pipes.commands.completion import names_in, nodes
 from kedro_pipes.commands.profile_view import (
     Import,
     Phase,
@@ -44,6 +45,7 @@ from kedro_pipes.commands.project import (
     stdout_kept_clean,
     write_text,
 )
+from kedro_pipes.commands.waiting import waiting
 from kedro_pipes.worker.phases import PHASES
 
 _WORKER = [sys.executable, "-m", "kedro_pipes.worker.phases"]
@@ -65,7 +67,7 @@ class ProfiledNodeError(KedroPipesError):
 
 
 @click.command()
-@click.argument("node")
+@click.argument("node", shell_complete=names_in(nodes))
 @project_options
 @click.option(
     "--runs",
@@ -108,7 +110,7 @@ def profile(
           For a program, to compare with later.
     """  # noqa: D301 - click wants the backspace itself
     try:
-        with stdout_kept_clean():
+        with stdout_kept_clean(), waiting("Running the worker"):
             view = _measure(context, node, runs, **options)
         write_text((encode_profile if as_json else render_profile)(view), output)
     except (KedroPipesError, OSError) as error:

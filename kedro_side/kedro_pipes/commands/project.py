@@ -16,6 +16,8 @@ import click
 from kedro_manifest.codec import read_manifest
 from kedro_manifest.model import Manifest
 
+from kedro_pipes.commands.completion import environments
+
 STDOUT = "-"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,7 +26,13 @@ def project_options(command: Command) -> Command:
     """Add the options that say which project is meant, and with which configuration."""
     for option in reversed(
         [
-            click.option("-e", "--env", metavar="NAME", help="Kedro environment, such as `prod`."),
+            click.option(
+                "-e",
+                "--env",
+                metavar="NAME",
+                shell_complete=environments,
+                help="Kedro environment, such as `prod`.",
+            ),
             click.option(
                 "--conf-source",
                 metavar="PATH",

@@ -15,7 +15,10 @@ from kedro_manifest.errors import KedroPipesError
 from kedro_pipes.commands.leftovers import Limits, Reason
 from kedro_pipes.commands.project import explain, say
 from kedro_pipes.commands.tables import layout_table
+from kedro_pipes.commands.waiting import waiting
 
+VIEW_VERSION = "1.0"
+"""`major.minor` of what `--json` prints; described in docs/reference/cli.md."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(\d+)([smhd])")
 _SHORT_RUN = 8
@@ -55,6 +58,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, outcome="removed")
 
 
+class SweepView(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--json` prints."""
+
+    version: str = VIEW_VERSION
+    rows: list[Row]
+
+
 def _duration(_context: click.Context, _option: click.Parameter, text: str) -> timedelta:
     found = _DURATION.fullmatch(text.strip())
     if found is None:
@@ -88,6 +98,7 @@ def sweep_options(command: Command) -> Command:
             click.option(
                 "--dry-run", is_flag=True, help="Say what would be removed, and remove nothing."
             ),
+            click.option("--json", "as_json", is_flag=True, help="For a program."),
         ]
     ):
         command = option(command)
@@ -102,6 +113,7 @@ def sweep_and_tell(
     run: str,
     older_than: timedelta,
     running: bool,
+    as_json: bool,
 ) -> None:
     """Sweep, and tell what has become of each leftover; exit with 1 if something was refused.
 
@@ -112,20 +124,30 @@ def sweep_and_tell(
         run: As the option says, as all that follows.
         older_than: Age.
         running: Whether what runs is meant too.
+        as_json: Whether a program reads it.
     """
     limits = Limits(now=datetime.now(timezone.utc), run=run, older_than=older_than, running=running)
     try:
-        rows = list(find(limits))
+        with waiting("Sweeping"):
+            rows = list(find(limits))
     except KedroPipesError as error:
         explain(error)
         context.exit(1)
-    for line in _told(rows) if rows else [nothing]:
-        click.echo(line)
+    if as_json:
+        click.echo(_encode(rows))
+    else:
+        for line in _told(rows) if rows else [nothing]:
+            click.echo(line)
     failures = [row.failure for row in rows if row.failure]
     for failure in failures:
         say(failure)
     if failures:
         context.exit(1)
+
+
+def _encode(rows: Sequence[Row]) -> str:
+    view = SweepView(rows=list(rows))
+    return msgspec.json.format(msgspec.json.encode(view), indent=2).decode()
 
 
 def _told(rows: Sequence[Row]) -> list[str]:

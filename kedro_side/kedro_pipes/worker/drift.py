@@ -33,11 +33,11 @@ def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path
     _refuse_another_project(invocation)
     for name in _changed_functions(invocation, nodes, project_path):
         logger.warning("Node '%s' has another function body than the manifest knows.", name)
-    differences = [*_kedro_difference(invocation), *_differences(invocation.expected, nodes)]
-    if not differences:
+    found = [*kedro_difference(invocation.expected_kedro), *differences(invocation.expected, nodes)]
+    if not found:
         return
     message = (
-        f"The project no longer matches its manifest: {'; '.join(differences)}. Export it again "
+        f"The project no longer matches its manifest: {'; '.join(found)}. Export it again "
         "with `kedro pipes export` and reload the code location."
     )
     if invocation.on_drift == "refuse":
@@ -55,13 +55,14 @@ def _refuse_another_project(invocation: Invocation) -> None:
         )
 
 
-def _kedro_difference(invocation: Invocation) -> Iterator[str]:
-    theirs = invocation.expected_kedro
+def kedro_difference(theirs: str | None) -> Iterator[str]:
+    """Yield in words that a manifest was exported with another major version of Kedro."""
     if theirs is not None and theirs.split(".")[0] != kedro.__version__.split(".")[0]:
         yield f"it was exported with Kedro {theirs}, this worker has {kedro.__version__}"
 
 
-def _differences(expected: list[ExpectedNode], nodes: Mapping[str, Node]) -> Iterator[str]:
+def differences(expected: list[ExpectedNode], nodes: Mapping[str, Node]) -> Iterator[str]:
+    """Yield what of the expected nodes is not so any more, in words."""
     for known in expected:
         node = nodes.get(known.name)
         if node is None:

@@ -156,15 +156,7 @@ class Invocations:
             **self._loading(group.nodes),
             **self._running(group),
             hooks_once=[] if self._are_left_to_the_worker else self._hooks_once,
-            expected=[
-                ExpectedNode(
-                    name=node.name,
-                    inputs=sorted({*node.inputs, *node.parameters}),
-                    outputs=sorted(set(node.outputs)),
-                    source_hash=node.source_hash,
-                )
-                for node in nodes
-            ],
+            expected=[ExpectedNode.of(node) for node in nodes],
             load_versions=self._load_versions(touched, made),
             staged={name: self._staged[name] for name in touched if name in self._staged},
             staged_results=sorted(self._results.intersection(touched)),

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 from kedro_manifest.labels import GROUP_LABEL
+from kedro_manifest.orchestration.docker import Tls
 
 from kedro_pipes.commands.outside import OutsideProgram
 
@@ -59,17 +60,26 @@ class DockerCommand:
 
     Args:
         url: The engine's address; None for the one that the command finds by itself.
+        tls: Files for an engine behind TLS; None for what the command finds by itself.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, tls: Tls | None = None) -> None:
         self._run = OutsideProgram(
-            ["docker", *(["--host", url] if url else [])],
+            ["docker", *(["--host", url] if url else []), *_tls_options(tls)],
             asked=f"the Docker engine at '{url}'" if url else "the Docker engine",
             missing="Install Docker's command line, or run this where it is.",
             cure="See that it runs and that you may use it (`docker info`), or name another with "
             "--engine-url, DOCKER_HOST or `docker context use`.",
             gone=["No such"],
         ).run
+
+    def version(self) -> str:
+        """Return the engine's version.
+
+        Raises:
+            OutsideProgramError: No engine answers.
+        """
+        return self._run("version", "--format={{.Server.Version}}").strip()
 
     def containers(self) -> list[Container]:
         """Return the containers that bear our label, running or not.
@@ -116,3 +126,13 @@ class DockerCommand:
         # What has gone since it was listed is left out of the answer, and told on stderr.
         told = self._run(*command, *names, may_be_gone=True)
         return msgspec.json.decode(told or "[]", type=list[kind])  # type: ignore[valid-type]
+
+
+def _tls_options(tls: Tls | None) -> list[str]:
+    if tls is None:
+        return []
+    files = {"tlscacert": tls.ca_cert, "tlscert": tls.client_cert, "tlskey": tls.client_key}
+    return [
+        "--tlsverify" if tls.ca_cert else "--tls",
+        *(f"--{name}={file}" for name, file in files.items() if file),
+    ]

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 from kedro_manifest.errors import KedroPipesError
 
+from kedro_pipes.commands.completion import environments
 from kedro_pipes.commands.files import relative, write_files
 from kedro_pipes.commands.project import explain, quieten_process, say, stdout_kept_clean
+from kedro_pipes.commands.waiting import waiting
 
 REQUIREMENTS = "requirements.txt"
 
@@ -22,6 +24,7 @@ REQUIREMENTS = "requirements.txt"
     default="docker",
     show_default=True,
     metavar="NAME",
+    shell_complete=environments,
     help="Kedro environment of the containers.",
 )
 @click.option(
@@ -54,7 +57,7 @@ def init(context: click.Context, /, env: str, name: str | None, *, force: bool) 
           For another environment; a second stack on one machine needs another name.
     """  # noqa: D301 - click wants the backspace itself
     try:
-        with stdout_kept_clean():
+        with stdout_kept_clean(), waiting("Loading the project"):
             project, texts = _compose(env, name)
         written = write_files(texts, force=force)
         for secret in (project / "docker/secrets").iterdir():

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from dagster_pipes import PipesParams
 from kedro_manifest.invocation import FRAMES_PARAM, HOST_VARIABLE, MARKS_PARAM
-from kedro_manifest.supervising import Start
+from kedro_manifest.supervising import Start, shell_word
 from pydantic import Field
 
 from dagster_kedro.clients.base import KedroClient, Worker, WorkerLaunch
@@ -21,7 +21,6 @@ from dagster_kedro.clients.ssh.connection import (
     ALIVE_COUNT,
     SshConnection,
     find_ssh,
-    shell_word,
     ssh_options,
 )
 from dagster_kedro.clients.ssh.hosts import HostPool, avoid, connecting

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -87,11 +86,6 @@ def ssh_options(
     }
     pairs = [part for name, value in said.items() for part in ("-o", f"{name}={value}")]
     return ["-T", *(["-F", config] if config else []), *pairs]
-
-
-def shell_word(path: str) -> str:
-    """Return a path for a shell; `~/` at its beginning stays what it means."""
-    return f"~/{shlex.quote(path[2:])}" if path.startswith("~/") else shlex.quote(path)
 
 
 class SshConnection:
