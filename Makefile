@@ -12,6 +12,8 @@ BENCH_FLAGS ?=
 WHICH ?= not slow
 # What environments get: `tree` is this checkout, changes and all; `wheel` is what users install, as in CI.
 INSTALL ?= tree
+# Images of which `make sbom` writes bills of materials; none for the environments here.
+IMAGES ?=
 # `docker compose` or `docker-compose`; empty for whichever is there.
 COMPOSE ?=
 
@@ -24,7 +26,7 @@ INSTALLED := .build/installed-$(INSTALL)
 PACKAGE := $(if $(filter wheel,$(INSTALL)),$$(ls .build/wheel/*.whl),-e .)
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-k8s test-chart test-mlflow test-s3 test-keys bench bench-peers docs docs-serve test-docs conformance-table hook-table reference screenshots stack stack-down test-stack clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-k8s test-chart test-mlflow test-s3 test-keys bench bench-peers docs docs-serve test-docs conformance-table hook-table reference sbom sizes screenshots stack stack-down test-stack clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -77,7 +79,7 @@ types: environments
 imports: environments
 	$(DAGSTER)/lint-imports --no-cache
 
-test-manifest: environments
+test-manifest: environments .venv/sbom/.ready
 	$(DAGSTER)/python -m pytest tests/manifest tests/boundaries -m '$(WHICH)' $(PYTEST_FLAGS)
 
 test-kedro: environments
@@ -111,7 +113,7 @@ test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment 
 	@.venv/dask/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[dagster,dask,dev]'
 	@touch $@
 
-test-docker: environments ## Test workers in containers; needs a Docker engine
+test-docker: environments .venv/sbom/.ready ## Test workers in containers; needs a Docker engine
 	$(DAGSTER)/python -m pytest tests/bridge/conformance -m docker --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
 test-ssh: environments ## Test workers on other hosts; needs root, an SSH server and iproute2
@@ -182,6 +184,18 @@ test-docs: environments docs ## Build the site, and run the tutorial and what el
 	@test -x .venv/docs/bin/python || $(PYTHON) -m venv .venv/docs
 	@.venv/docs/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[docs]'
 	@touch $@
+
+sbom: environments .venv/sbom/.ready ## Write software bills of materials to .build/sbom; IMAGES='NAME ...' for those of images
+	@.venv/sbom/bin/python tools/sbom.py $(or $(IMAGES),--environment .venv/kedro --environment .venv/dagster)
+
+.venv/sbom/.ready:
+	@echo "Making .venv/sbom: CycloneDX's tool (a few seconds)"
+	@test -x .venv/sbom/bin/python || $(PYTHON) -m venv .venv/sbom
+	@.venv/sbom/bin/python -m pip install $(PIP_FLAGS) 'cyclonedx-bom>=7,<8'
+	@touch $@
+
+sizes: environments ## Measure what each extra takes on the disk, of the environments that are here
+	@$(DAGSTER)/python tools/extra_sizes.py --write docs/reference/supported-versions.md
 
 conformance-table: environments ## Run every failure under Dagster's own client and under ours
 	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md
