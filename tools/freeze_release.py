@@ -86,12 +86,12 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     came_to: CameTo
 
 
-# Later runs need the data of those before them. The last one fails in the third of three months.
+# In the order of their names, since later ones need the data of those before them. The last one fails in the third of three months.
 RUNS = {
-    "amounts": Asked(job="amounts", partition="2013-01"),
-    "models": Asked(job="models", partition="2013-01"),
-    "summary": Asked(job="summary"),
-    "failure": Asked(job="chunks", tags=QUARTER, parameters={"fail_at": "2013-03"}),
+    "1-amounts": Asked(job="amounts", partition="2013-01"),
+    "2-models": Asked(job="models", partition="2013-01"),
+    "3-summary": Asked(job="summary"),
+    "4-failure": Asked(job="chunks", tags=QUARTER, parameters={"fail_at": "2013-03"}),
 }
 
 
@@ -214,7 +214,7 @@ def main() -> int:
             target,
             {project: "/project", options.kedro_python.parents[1]: "/python", ROOT: "/repository"},
         )
-    write_frames(target / "failure")
+    write_frames(target / "4-failure")
     return 0
 
 

@@ -46,3 +46,21 @@ def test_dependencies():
     }
 
     assert needed - {"kedro-dagster-pipes"} == named
+
+
+def test_matrix():
+    """The page of versions has a row for each Python that we name, and for each lower bound."""
+    page = (REPOSITORY / "docs/reference/supported-versions.md").read_text()
+    package = metadata("kedro-dagster-pipes")
+    named = [each.rpartition(" :: ")[2] for each in package.get_all("Classifier")]
+    bounds = re.findall(
+        r"^(kedro|dagster)[<>=,\d.]*>=([\d.]+)",
+        "\n".join(package.get_all("Requires-Dist")),
+        re.MULTILINE,
+    )
+
+    rows = re.findall(r"^\| (\w+-[\w.]+) \|", page, re.MULTILINE)
+    pythons = [f"python-{each}" for each in named if re.fullmatch(r"3\.\d+", each)]
+    assert pythons == [each for each in rows if each.startswith("python-")]
+    assert 2 == len(bounds)
+    assert {f"{name}-{version}" for name, version in bounds} <= set(rows)
