@@ -9,6 +9,7 @@ MATRIX = $(DAGSTER)/python tools/matrix.py $(if $(filter wheel,$(INSTALL)),--whe
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
+VALUES ?=
 WHICH ?= not slow
 # What environments get: `tree` is this checkout, changes and all; `wheel` is what users install, as in CI.
 INSTALL ?= tree
@@ -28,7 +29,7 @@ INSTALLED := .build/installed-$(INSTALL)
 PACKAGE := $(if $(filter wheel,$(INSTALL)),$$(ls .build/wheel/*.whl),-e .)
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-matrix test-dask test-docker test-ssh test-k8s test-chart test-mlflow test-s3 test-keys bench bench-peers docs docs-serve test-docs conformance-table hook-table reference sbom sizes screenshots stack stack-down test-stack clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-matrix test-dask test-docker test-ssh test-k8s test-chart chart test-mlflow test-s3 test-keys bench bench-peers docs docs-serve test-docs conformance-table hook-table reference sbom sizes screenshots stack stack-down test-stack clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -122,6 +123,9 @@ test-k8s: environments ## Test workers in pods of a double on the Docker engine;
 
 test-chart: environments .venv/helm/.ready ## Lint, render and validate the Helm chart
 	$(DAGSTER)/python -m pytest tests/chart --helm-python $(CURDIR)/.venv/helm/bin/python $(PYTEST_FLAGS)
+
+chart: environments .venv/helm/.ready ## Render the Helm chart to .build/chart; VALUES=FILE for values of your own
+	@$(DAGSTER)/python tools/render_chart.py --helm-python .venv/helm/bin/python $(VALUES)
 
 .venv/helm/.ready: pyproject.toml
 	@echo "Making .venv/helm: Helm's own library (half a minute)"

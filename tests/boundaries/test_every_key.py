@@ -121,7 +121,8 @@ EFFECTS: dict[str, dict[str, str]] = {
         f"{DOCKER}test_every_setting_reaches_the_client": "type:docker image engine_url pull "
         "mounts ulimits networks user read_only init labels project_dir mount_project container_kwargs",
         f"{K8S}test_every_setting_reaches_the_client": "type:k8s namespace kubeconfig context "
-        "image_pull_secrets service_account env_secrets env_config_maps lease_s",
+        "image_pull_secrets service_account env_secrets env_config_maps lease_s "
+        "requests_per_s",
     },
     "clients.*.pod": {
         f"{K8S}test_every_setting_reaches_the_client": "container_config pod_spec_config "

@@ -15,34 +15,10 @@ from dagster_k8s.container_context import K8sContainerContext
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "helm/kedro-dagster-pipes"
 VERSIONS = ["1.28", "1.31", "1.34"]
-MINIMAL = {"image": {"repository": "registry.example.com/flights", "tag": "1.4"}}
-PRODUCTION = {
-    "image": {
-        "repository": "registry.example.com/flights",
-        "tag": "1.4",
-        "digest": "sha256:" + "a" * 64,
-    },
-    "imagePullSecrets": ["registry"],
-    "locationName": "flights",
-    "replicas": 2,
-    "env": {"KEDRO_ENV": "production"},
-    "envSecrets": ["warehouse"],
-    "envConfigMaps": ["settings"],
-    "postgresSecret": "dagster-postgresql-secret",
-    "rbac": {"launcherServiceAccount": "dagster"},
-    "podDisruptionBudget": {"enabled": True},
-    "persistence": {"enabled": True, "storageClass": "shared"},
-    "workers": {"quota": {"pods": "200"}},
-    "networkPolicy": {
-        "workerEgress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
-    },
-    "nodeSelector": {"pool": "system"},
-    "tolerations": [{"key": "system", "operator": "Exists"}],
-    "topologySpreadConstraints": [
-        {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
-    ],
-    "priorityClassName": "high",
-}
+MINIMAL, PRODUCTION = (
+    yaml.safe_load((CHART / f"ci/{name}-values.yaml").read_text())
+    for name in ("default", "production")
+)
 MATRIX = {
     "minimal": MINIMAL,
     "production": PRODUCTION,
@@ -197,19 +173,75 @@ def test_runs(objects, name):
 
 
 def test_production(objects):
-    """With production values there are replicas, a budget, a claim, a quota, and secrets by name."""
+    """Production values give replicas in several zones, a budget, and secrets by name only."""
     found = objects("production")
     (deployment,) = kinds(found, "Deployment")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    (budget,) = kinds(found, "PodDisruptionBudget")
 
-    assert {"PodDisruptionBudget", "PersistentVolumeClaim", "ResourceQuota", "NetworkPolicy"} <= {
-        each["kind"] for each in found
-    }
     assert container["image"].endswith("@sha256:" + "a" * 64)
     assert 2 == deployment["spec"]["replicas"]
+    assert 1 == budget["spec"]["minAvailable"]
+    assert "topology.kubernetes.io/zone" == spec["topologySpreadConstraints"][0]["topologyKey"]
     assert not kinds(found, "Secret")
     assert {"secretRef": {"name": "warehouse"}} in container["envFrom"]
     assert ["warehouse"] == run_context(found)["k8s"]["env_secrets"]
+
+
+def test_storage_in_production(objects):
+    """The claim is there for all pods, outlives the release, and is mounted in pods of runs as well."""
+    found = objects("production")
+    (claim,) = kinds(found, "PersistentVolumeClaim")
+    raw = run_context(found)["k8s"]["run_k8s_config"]
+
+    assert ["ReadWriteMany"] == claim["spec"]["accessModes"]
+    assert "keep" == claim["metadata"]["annotations"]["helm.sh/resource-policy"]
+    assert claim["metadata"]["name"] in str(raw["pod_spec_config"]["volumes"])
+    assert "/project/data" in str(raw["container_config"]["volume_mounts"])
+
+
+def test_runs_in_production(objects):
+    """Runs stay on nodes that do not go away, and no autoscaler puts them out."""
+    read = K8sContainerContext.create_from_config(run_context(objects("production")))
+    config = read.run_k8s_config
+
+    assert {"pool": "system"} == config.pod_spec_config["node_selector"]
+    assert "system" == config.pod_spec_config["tolerations"][0]["key"]
+    assert config.pod_spec_config["security_context"]["run_as_non_root"]
+    annotations = config.pod_template_spec_metadata["annotations"]
+    assert {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"} == annotations
+
+
+def test_limits_in_production(objects):
+    """The namespace has a quota; the launcher's account may start workers; they reach what they may."""
+    found = objects("production")
+    (quota,) = kinds(found, "ResourceQuota")
+    subjects = {each["name"] for row in kinds(found, "RoleBinding") for each in row["subjects"]}
+    (policy,) = [each for each in kinds(found, "NetworkPolicy") if "egress" in each["spec"]]
+
+    assert {"pods": "200", "requests.cpu": "64", "requests.memory": "256Gi"} == quota["spec"][
+        "hard"
+    ]
+    assert {"dagster", "flights-kedro-dagster-pipes"} == subjects
+    assert [{"key": "kedro-pipes/group", "operator": "Exists"}] == policy["spec"]["podSelector"][
+        "matchExpressions"
+    ]
+
+
+def test_documented_rights(objects):
+    """The page for production lists the rights that the chart gives, and no others."""
+    page = (REPOSITORY / "docs/how-to/use-kubernetes.md").read_text()
+    rows = re.findall(r"^\| `([a-z/]+)` \| ([a-z`, ]+) \|", page, re.MULTILINE)
+    (role,) = kinds(objects("production"), "Role")
+
+    told = {(name, verb) for name, verbs in rows for verb in re.findall("[a-z]+", verbs)}
+    assert told == {
+        (name, verb)
+        for rule in role["rules"]
+        for name in rule["resources"]
+        for verb in rule["verbs"]
+    }
 
 
 def test_probes_are_those_of_the_server(objects):
@@ -229,6 +261,7 @@ def test_probes_are_those_of_the_server(objects):
         ({**MINIMAL, "replica": 2}, "replica"),
         ({**MINIMAL, "server": {"kind": "http"}}, "kind"),
         ({**MINIMAL, "uid": 0}, "uid"),
+        ({**MINIMAL, "runPodSpec": {"volumes": []}}, "volumes"),
     ],
     ids=str,
 )

@@ -42,6 +42,7 @@ SAID = {
     "mount_project": True,
     "grace_s": 3.5,
     "lease_s": 30.0,
+    "requests_per_s": 12.5,
     "limits": {"schedule_s": 10.0, "pull_s": 20.0, "start_s": 30.0},
 }
 
@@ -66,6 +67,7 @@ def test_every_setting_reaches_the_client():
         ({"image": "x", "pod": {"containers": []}}, "pod"),
         ({"image": "x", "limits": {"pull_s": 0}}, "limits.pull_s"),
         ({"image": "x", "lease_s": -1}, "lease_s"),
+        ({"image": "x", "requests_per_s": 0}, "requests_per_s"),
     ],
     ids=str,
 )

@@ -86,6 +86,13 @@ k8s:
     pod_spec_config:
       security_context: {{ include "location.podSecurity" . | fromYaml | toJson }}
       volumes: {{ include "location.volumes" . | fromYamlArray | toJson }}
+      {{- with .Values.runPodSpec }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- with .Values.runAnnotations }}
+    pod_template_spec_metadata:
+      annotations: {{ toJson . }}
+    {{- end }}
 {{- end -}}
 
 {{- define "location.podSecurity" -}}

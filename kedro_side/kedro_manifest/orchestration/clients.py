@@ -161,6 +161,8 @@ class K8sClient(_Client, frozen=True, kw_only=True, tag="k8s"):
     lease_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     """Seconds after which a worker that hears nothing of the orchestrator ends itself; 0 for never.
     Needs the right to attach to pods."""
+    requests_per_s: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    """Requests to the API at most, of all workers of a run together."""
     limits: StartLimits = StartLimits()
 
 

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import dagster as dg
 import msgspec
@@ -131,6 +131,14 @@ class Worker(Protocol):
 
     def stop(self) -> None:
         """End it and everything that it started: politely, then by force. Bounded in time."""
+
+
+@runtime_checkable
+class HeraldingWorker(Worker, Protocol):
+    """A worker that tells when it is worth asking, so that hundreds cost nothing while they wait."""
+
+    def wait_for_news(self, timeout_s: float) -> None:
+        """Return once `poll` or one of the readers may have something new, or after some time."""
 
 
 class Starter(Protocol):

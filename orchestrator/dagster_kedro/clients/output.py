@@ -10,7 +10,7 @@ import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Literal, TypeVar
@@ -37,10 +37,19 @@ class OutputPump:
         group: Name of the group, put before each line that is copied, with its node.
         stdout: The worker's standard output, unbuffered.
         stderr: The worker's standard error, unbuffered; None where both come as one.
+        on_output: Is called whenever something has come, by the thread that has read it.
     """
 
-    def __init__(self, group: str, stdout: IO[bytes], stderr: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        group: str,
+        stdout: IO[bytes],
+        stderr: IO[bytes] | None = None,
+        *,
+        on_output: Callable[[], object] = lambda: None,
+    ) -> None:
         self._group = group
+        self._on_output = on_output
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._messages: SimpleQueue[bytes] = SimpleQueue()
         self._lines: SimpleQueue[list[OutputLine]] = SimpleQueue()
@@ -84,6 +93,7 @@ class OutputPump:
             lines = [each for line in output for each in marks.read(line.rstrip(b"\r"))]
             if lines:
                 self._take(stream, lines)
+            self._on_output()
 
     def _take(self, stream: _Stream, lines: list[MarkedLine]) -> None:
         self._last.extend(line.text[:_LONGEST_LINE] for line in lines[-_LAST_LINES:])

@@ -14,13 +14,22 @@ from collections.abc import Callable
 import msgspec
 
 from dagster_kedro.channel import MessageStream
-from dagster_kedro.clients.base import OutputLine, Starter, Worker, WorkerExit, WorkerLaunch
+from dagster_kedro.clients.base import (
+    HeraldingWorker,
+    OutputLine,
+    Starter,
+    Worker,
+    WorkerExit,
+    WorkerLaunch,
+)
 from dagster_kedro.results.group_results import GroupResults, Outcome
 from dagster_kedro.running.bursts import Bursts
 from dagster_kedro.running.output_log import OutputLog
 
 _SHORTEST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.05
+_LONGEST_SILENCE_S = 0.5
+"""After which a worker that tells of its news is asked all the same: it may be late or unwanted."""
 
 
 def run_worker(
@@ -88,13 +97,18 @@ def _follow(
     Returns:
         How it ended, and whether being late is why.
     """
+    herald = worker if isinstance(worker, HeraldingWorker) else None
     wait_s = _SHORTEST_WAIT_S
     deadline = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
     is_late = False
     while (ended := worker.poll()) is None:
         lines, output = worker.read_lines(), worker.read_output()
         take(lines, output)
-        wait_s = _SHORTEST_WAIT_S if lines or output else min(wait_s * 2, _LONGEST_WAIT_S)
+        if herald is not None:
+            herald.wait_for_news(_LONGEST_SILENCE_S)
+            wait_s = 0.0
+        else:
+            wait_s = _SHORTEST_WAIT_S if lines or output else min(wait_s * 2, _LONGEST_WAIT_S)
         if stop.wait(wait_s):
             worker.stop()
         elif time.monotonic() > deadline:

@@ -325,7 +325,7 @@ class KubernetesUnderTest(DockerUnderTest):
         container = {"volume_mounts": mounts, "security_context": root}
         is_real = "TESTS_ON_CLUSTER" in os.environ
         return {
-            "image": WORKER_IMAGE if is_real else worker_image(),
+            "image": worker_image(),
             "kubeconfig": None if is_real else kubernetes_double(),
             "mount_project": True,
             "grace_s": GRACE_S,
@@ -433,28 +433,38 @@ def ask_double(what: str, **data: Any) -> Any:
         return json.load(answer)
 
 
+def image_there(variable: str, name: str) -> str | None:
+    """Return the image that a variable names, or which a cluster has to have; None to build one."""
+    return os.environ.get(variable) or (name if "TESTS_ON_CLUSTER" in os.environ else None)
+
+
 @cache
 def worker_image() -> str:
     """Build the worker's image of docker/Dockerfile with this checkout's package; return its id.
 
     `TESTS_WORKER_IMAGE` names one that is there already.
     """
-    if there := os.environ.get("TESTS_WORKER_IMAGE"):
+    if there := image_there("TESTS_WORKER_IMAGE", WORKER_IMAGE):
         return there
     with tempfile.TemporaryDirectory() as folder:
-        wheel = [sys.executable, "-m", "build", "--wheel", "--outdir", f"{folder}/wheels"]
-        subprocess.run([*wheel, str(REPOSITORY)], check=True, capture_output=True)
         requirements = "kedro~=1.7.0\nkedro-datasets[json-jsondataset,pickle-pickledataset]~=9.6\n"
         Path(folder, "requirements.txt").write_text(requirements)
-        dockerfile = str(REPOSITORY / "docker/Dockerfile")
-        options = ["--network", "host", "--quiet", "--target", "worker", "--tag", WORKER_IMAGE]
-        built = subprocess.run(
-            ["docker", "build", *options, "--file", dockerfile, folder],
-            env={**os.environ, "DOCKER_BUILDKIT": "0"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return build_worker(Path(folder), WORKER_IMAGE)
+
+
+def build_worker(project: Path, tag: str) -> str:
+    """Build a project's worker image of docker/Dockerfile with this checkout's package; return its id."""
+    wheel = [sys.executable, "-m", "build", "--wheel", "--outdir", str(project / "wheels")]
+    subprocess.run([*wheel, str(REPOSITORY)], check=True, capture_output=True)
+    dockerfile = str(REPOSITORY / "docker/Dockerfile")
+    options = ["--network", "host", "--quiet", "--target", "worker", "--tag", tag]
+    built = subprocess.run(
+        ["docker", "build", *options, "--file", dockerfile, str(project)],
+        env={**os.environ, "DOCKER_BUILDKIT": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if built.returncode:
         raise RuntimeError(f"The worker's image cannot be built: {built.stdout}{built.stderr}")
     # Another checkout may give the name to an image of its own meanwhile.

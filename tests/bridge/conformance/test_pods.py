@@ -53,6 +53,7 @@ def bridge(make_bridge):
     tell(faults=[])
     assert made.leftovers() == []
     assert made.adapter.pods(made.token) == []
+    assert not [each for each in threading.enumerate() if each.name == "kedro-pods"]
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Serve the double: `python tests/bridge/kubernetes_double KUBECONFIG` writes how it is reached."""
+"""Serve the double: `python tests/bridge/kubernetes_double KUBECONFIG` writes how it is reached.
+
+With `--idle` its pods are no containers, and wait until they are released.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from pathlib import Path
 
 import kmock
 from api_server import ApiServer
+from idle import IdleKubelet
+from kubelet import Kubelet
 
 CLUSTER = "the-double"
 
@@ -33,13 +38,13 @@ def kubeconfig(url: str) -> dict:
     }
 
 
-async def serve(file: Path) -> None:
+async def serve(file: Path, *, idle: bool) -> None:
     """Serve until whoever started this has gone."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     parent = os.getppid()
-    async with ApiServer() as api, kmock.Server(api) as server:
+    async with ApiServer(IdleKubelet if idle else Kubelet) as api, kmock.Server(api) as server:
         written = file.with_suffix(".new")
         written.write_text(json.dumps(kubeconfig(str(server.url).rstrip("/"))))
         written.rename(file)
@@ -49,4 +54,4 @@ async def serve(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), idle="--idle" in sys.argv))

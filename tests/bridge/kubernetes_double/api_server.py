@@ -15,6 +15,7 @@ import json
 import re
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 import aiohttp.web
@@ -40,6 +41,7 @@ _RESOURCES = {
     ],
 }
 """What `kubectl` asks for before anything else."""
+_TRUE = ("true", "True", "1")
 _REASONS = {
     401: "Unauthorized",
     403: "Forbidden",
@@ -63,9 +65,13 @@ def refuse(code: int, message: str, reason: str | None = None) -> kmock.Kubernet
 
 
 class ApiServer(kmock.KubernetesScaffold):
-    """Serves objects of any namespace."""
+    """Serves objects of any namespace.
 
-    def __init__(self) -> None:
+    Args:
+        make_kubelet: Makes what runs the pods of a server.
+    """
+
+    def __init__(self, make_kubelet: Callable[[ApiServer], Kubelet] = Kubelet) -> None:
         super().__init__()
         self.version = 100
         self.objects: dict[tuple[str, str, str], dict] = {}
@@ -78,7 +84,7 @@ class ApiServer(kmock.KubernetesScaffold):
         self.faults: list[dict] = []
         self.calls: Counter[str] = Counter()
         self.late_s = 0.0
-        self.kubelet = Kubelet(self)
+        self.kubelet = make_kubelet(self)
 
     # Objects
 
@@ -151,10 +157,10 @@ class ApiServer(kmock.KubernetesScaffold):
                 return self._fail(fault, request)
         if path == "/api/v1":
             return self._answer(_RESOURCES)
-        try:
-            return await super()._handle(request)
-        except kmock.KubernetesEndpointNotFoundError:
+        if request.resource is not None and request.resource.plural in _KINDS:
+            # Past kmock's own answers: for each it looks through all requests that there have been.
             return await self._serve(request)
+        return await super()._handle(request)
 
     def _applies(self, fault: dict, request) -> bool:
         if fault["times"] == 0 or not re.search(fault["path"], str(request.url)):
@@ -183,13 +189,11 @@ class ApiServer(kmock.KubernetesScaffold):
         )
 
     async def _serve(self, request):
-        if request.resource is None or request.resource.plural not in _KINDS:
-            raise refuse(404, f"no such endpoint: {request.url.path}")
         plural, namespace = request.resource.plural, request.namespace
         if request.name is None:
             if request.method.value.lower() == "post":
                 return self._answer(self._create(plural, namespace, request.data), 201)
-            if request.params.get("watch") in ("true", "True", "1"):
+            if request.params.get("watch") in _TRUE:
                 return await self._watch(plural, namespace, request)
             return self._list(plural, namespace, request.params)
         found = self.find(plural, namespace, request.name)
@@ -210,7 +214,8 @@ class ApiServer(kmock.KubernetesScaffold):
     def _answer(self, obj: dict, status: int = 200):
         return aiohttp.web.json_response(obj, status=status)
 
-    def _create(self, plural: str, namespace: str, body: dict) -> dict:
+    def _create(self, plural: str, namespace: str, given: dict) -> dict:
+        body = {"apiVersion": "v1", "kind": _KINDS[plural], **given}  # its path says so as well
         try:
             kubernetes_validate.validate(body, KUBERNETES_VERSION, strict=True)
         except kubernetes_validate.ValidationError as error:
@@ -319,7 +324,7 @@ class ApiServer(kmock.KubernetesScaffold):
         response = aiohttp.web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
         await response.prepare(request._raw_request)
-        follow = request.params.get("follow") == "true"
+        follow = request.params.get("follow") in _TRUE
         since = request.params.get("sinceTime", "")
         epoch = self.epoch
         async for data in log.read(since, follow=follow, is_cut=lambda: self.epoch != epoch):

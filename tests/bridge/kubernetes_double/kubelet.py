@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 
 import docker.errors
@@ -109,7 +110,6 @@ class Kubelet:
 
     def __init__(self, server) -> None:
         self._server = server
-        self._docker = docker.from_env(timeout=60)
         self._threads = ThreadPoolExecutor(32)
         self._logs: dict[tuple[str, str], Log] = {}
         self._inputs: dict[tuple[str, str], object] = {}
@@ -117,6 +117,10 @@ class Kubelet:
         self._folders: dict[str, Path] = {}
         self._tasks: dict[str, asyncio.Task] = {}
         self._endings: dict[str, asyncio.Task] = {}
+
+    @cached_property
+    def _docker(self) -> docker.DockerClient:
+        return docker.from_env(timeout=60)
 
     def begin(self, pod: dict) -> None:
         """Run a pod."""
@@ -232,7 +236,14 @@ class Kubelet:
         return True
 
     def _status(self, container: dict, **state) -> dict:
-        return {"name": container["name"], "image": container["image"], "state": state}
+        return {
+            "name": container["name"],
+            "image": container["image"],
+            "imageID": container["image"],
+            "ready": "running" in state,
+            "restartCount": 0,
+            "state": state,
+        }
 
     def _tell(self, pod: dict, container: dict, *, initial: bool = False, **state) -> None:
         kind = "initContainerStatuses" if initial else "containerStatuses"

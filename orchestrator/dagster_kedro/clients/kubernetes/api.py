@@ -32,6 +32,7 @@ from dagster_kedro.clients.kubernetes.errors import (
 )
 from dagster_kedro.clients.kubernetes.input import Attached
 from dagster_kedro.clients.kubernetes.objects import Change, EventList, Failure, Pod, PodList
+from dagster_kedro.clients.kubernetes.rate import RateLimit
 from dagster_kedro.errors import WorkerNotStartedError
 
 _CONNECT_S, _ANSWER_S = 10, 60
@@ -58,6 +59,7 @@ class KubernetesApi:
             what `kubectl` would take.
         context: One of the file's contexts. Default: its current one.
         namespace: Default: the pod's own, or the context's.
+        requests_per_s: How many requests it makes at most, those included that open a log.
 
     Raises:
         WorkerNotStartedError: Nothing says how a cluster is reached.
@@ -68,7 +70,10 @@ class KubernetesApi:
         kubeconfig: str | None = None,
         context: str | None = None,
         namespace: str | None = None,
+        requests_per_s: float = 50,
     ) -> None:
+        self._rate = RateLimit(requests_per_s)
+        self._watching: Any = None
         self._configuration = kubernetes.client.Configuration()
         self._in_cluster = not kubeconfig and not context and _SERVICE_ACCOUNT.is_file()
         try:
@@ -161,7 +166,10 @@ class KubernetesApi:
     def list_pods(self, selector: str) -> PodList:
         """Return the pods with some labels."""
         answer = self._ask(
-            self._streaming.list_namespaced_pod, label_selector=selector, _preload_content=False
+            self._streaming.list_namespaced_pod,
+            label_selector=selector,
+            _preload_content=False,
+            is_urgent=True,
         )
         return msgspec.json.decode(answer.data, type=PodList)
 
@@ -193,8 +201,15 @@ class KubernetesApi:
             timeout_seconds=timeout_s,
             _preload_content=False,
             _request_timeout=(_CONNECT_S, timeout_s + _CONNECT_S),
+            is_urgent=True,
         )
+        self._watching = answer
         return _changes(answer)
+
+    def end_watch(self) -> None:
+        """Have whoever waits for the next line of the watch wait no longer."""
+        with suppress(Exception):  # it has ended, or urllib3 is older than 2.3
+            self._watching.shutdown()
 
     def read_log(
         self, pod: str, container: str, *, since: str | None, follow: bool, silence_s: float
@@ -247,6 +262,7 @@ class KubernetesApi:
                 tty=False,
                 _preload_content=False,
                 namespaced=False,
+                is_urgent=True,
             )
         finally:
             client.close()
@@ -265,8 +281,15 @@ class KubernetesApi:
                 raise
 
     def _ask(
-        self, call: Callable[..., Any], *arguments: Any, namespaced: bool = True, **options: Any
+        self,
+        call: Callable[..., Any],
+        *arguments: Any,
+        namespaced: bool = True,
+        is_urgent: bool = False,
+        **options: Any,
     ) -> Any:
+        # What all workers live by, the watch and the leases, waits for none of them.
+        self._rate.wait(is_urgent=is_urgent)
         if namespaced:
             options["namespace"] = self.namespace
             options.setdefault("_request_timeout", (_CONNECT_S, _ANSWER_S))

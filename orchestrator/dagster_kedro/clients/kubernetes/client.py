@@ -153,6 +153,11 @@ class KedroK8sClient(KedroClient):
         description="Seconds after which a worker that hears nothing of us ends itself; 0 for never.",
         ge=0,
     )
+    requests_per_s: float = Field(
+        default=50.0,
+        description="Requests to the API at most, of all workers of a run together.",
+        gt=0,
+    )
     limits: dict[str, float] = Field(
         default_factory=dict,
         description="`schedule_s`, `pull_s` and `start_s`: how long a pod may take to run.",
@@ -166,7 +171,7 @@ class KedroK8sClient(KedroClient):
     def launch(self, launch: WorkerLaunch) -> Iterator[Worker]:
         """Create one pod; on leaving it is deleted, with what belongs to it."""
         run = as_label(str(launch.context_data["run_id"]))
-        address = ClusterAddress(self.kubeconfig, self.context, self.namespace)
+        address = ClusterAddress(self.kubeconfig, self.context, self.namespace, self.requests_per_s)
         limits = _read(self.limits, StartLimits, "limits")
         with connected(address, f"{KUBERNETES_RUN_LABEL}={run},{GROUP_LABEL}") as connection:
             body, context = self._described(connection, launch)

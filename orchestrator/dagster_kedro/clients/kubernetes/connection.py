@@ -23,6 +23,7 @@ class ClusterAddress(msgspec.Struct, frozen=True):
     kubeconfig: str | None
     context: str | None
     namespace: str | None
+    requests_per_s: float
 
 
 class Connection:
@@ -34,7 +35,9 @@ class Connection:
     """
 
     def __init__(self, address: ClusterAddress, selector: str) -> None:
-        self.api = KubernetesApi(address.kubeconfig, address.context, address.namespace)
+        self.api = KubernetesApi(
+            address.kubeconfig, address.context, address.namespace, address.requests_per_s
+        )
         self.owner = self.api.own_pod()
         self.watch = PodWatch(self.api, selector)
         self.leases = LeaseKeeper(self.api)

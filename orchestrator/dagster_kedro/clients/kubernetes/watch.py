@@ -31,14 +31,24 @@ class WatchedPod:
 
     Args:
         pod: As it was created, or found.
-        changed: Is notified at each change.
+        on_change: Is called after each change, by the thread of the watch.
     """
 
-    def __init__(self, pod: Pod, changed: threading.Condition) -> None:
+    def __init__(self, pod: Pod, on_change: Callable[[], object]) -> None:
         self.pod = pod
         self.is_deleted = False
         self.tracked_at = time.monotonic()
-        self._changed = changed
+        # Of its own: what happens to one of hundreds of pods wakes nobody who waits for another.
+        self._changed = threading.Condition()
+        self._on_change = on_change
+
+    def update(self, pod: Pod, *, is_deleted: bool) -> None:
+        """Take what has become of it, and wake who waits for that."""
+        with self._changed:
+            self.pod = pod
+            self.is_deleted |= is_deleted
+            self._changed.notify_all()
+        self._on_change()
 
     def wait_for(self, is_met: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until something is so, looking at each change; return whether it is."""
@@ -58,7 +68,9 @@ class PodWatch:
         self._api = api
         self._selector = selector
         self._pods: dict[str, WatchedPod] = {}
-        self._changed = threading.Condition()
+        # What was heard before the answer to a creation: of a pod that waits, nothing more may come.
+        self._early: dict[str, Pod] = {}
+        self._lock = threading.Lock()
         self._closed = threading.Event()
         self._trouble: tuple[float, str] | None = None
         self.refusal: str | None = None
@@ -71,21 +83,22 @@ class PodWatch:
         """Since when, by the monotonic clock, nothing can be heard, and why; None if all is well."""
         return self._trouble
 
-    def track(self, pod: Pod) -> WatchedPod:
-        """Begin to follow a pod."""
-        watched = WatchedPod(pod, self._changed)
-        with self._changed:
-            self._pods[pod.metadata.uid] = watched
+    def track(self, pod: Pod, on_change: Callable[[], object] = lambda: None) -> WatchedPod:
+        """Begin to follow a pod; something is called after each change."""
+        uid = pod.metadata.uid
+        with self._lock:
+            watched = self._pods[uid] = WatchedPod(self._early.pop(uid, pod), on_change)
         return watched
 
     def forget(self, watched: WatchedPod) -> None:
         """Follow a pod no more."""
-        with self._changed:
+        with self._lock:
             self._pods.pop(watched.pod.metadata.uid, None)
 
     def close(self) -> None:
-        """End the watch. Its thread ends with its next line, at the latest."""
+        """End the watch, and its thread."""
         self._closed.set()
+        self._api.end_watch()
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
@@ -121,13 +134,14 @@ class PodWatch:
     def _list(self, began_at: float) -> str:
         listed: PodList = self._api.list_pods(self._selector)
         there = {pod.metadata.uid: pod for pod in listed.items}
-        with self._changed:
-            for uid, watched in self._pods.items():
-                if uid in there:
-                    watched.pod = there[uid]
-                elif watched.tracked_at < began_at:
-                    watched.is_deleted = True
-            self._changed.notify_all()
+        with self._lock:
+            tracked = list(self._pods.items())
+            self._early = {uid: pod for uid, pod in there.items() if uid not in self._pods}
+        for uid, watched in tracked:
+            if uid in there:
+                watched.update(there[uid], is_deleted=False)
+            elif watched.tracked_at < began_at:
+                watched.update(watched.pod, is_deleted=True)
         return listed.metadata.resource_version
 
     def _watch(self, version: str) -> Iterator[str]:
@@ -140,9 +154,12 @@ class PodWatch:
             yield pod.metadata.resource_version
 
     def _take(self, kind: str, pod: Pod) -> None:
-        with self._changed:
-            watched = self._pods.get(pod.metadata.uid)
-            if watched is not None:  # else a late word on a pod that has had the name before
-                watched.pod = pod
-                watched.is_deleted |= kind == "DELETED"
-                self._changed.notify_all()
+        uid = pod.metadata.uid
+        with self._lock:
+            watched = self._pods.get(uid)
+            if watched is None and kind != "DELETED":
+                self._early[uid] = pod
+            else:
+                self._early.pop(uid, None)
+        if watched is not None:
+            watched.update(pod, is_deleted=kind == "DELETED")

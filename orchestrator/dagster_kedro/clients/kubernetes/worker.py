@@ -6,6 +6,7 @@ Knows a connection and a pod that is there; not how the pod was described.
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from typing import IO, cast
@@ -70,7 +71,8 @@ class PodWorker:
         memory_bytes: int | None,
     ) -> None:
         self._connection = connection
-        self._watched = connection.watch.track(pod)
+        self._news = threading.Event()
+        self._watched = connection.watch.track(pod, self._news.set)
         self._group = group
         self._grace_s = grace_s
         self._limits = limits
@@ -85,7 +87,7 @@ class PodWorker:
         self._pull_words = ""
         self._log_refusal: str | None = None
         self._log = LogStream(self._read_log, self._has_started, self._is_over)
-        self._output = OutputPump(group, cast("IO[bytes]", self._log))
+        self._output = OutputPump(group, cast("IO[bytes]", self._log), on_output=self._news.set)
 
     @property
     def place(self) -> str:
@@ -106,6 +108,11 @@ class PodWorker:
         if self._exit is None:
             self._exit = self._look()
         return self._exit
+
+    def wait_for_news(self, timeout_s: float) -> None:
+        """Return once the watch or the log has brought something."""
+        self._news.wait(timeout_s)
+        self._news.clear()  # before whoever has waited looks
 
     def read_lines(self) -> list[bytes]:
         """Return the messages that have come."""
