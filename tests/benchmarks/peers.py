@@ -203,7 +203,10 @@ def measure(workload: Workload, scratch: Path, tools: Tools, runs: int) -> dict[
                 usage = used_by(command)
             except CommandFailedError as error:
                 figure["failed"] = str(error).strip().splitlines()[-1]
-                print(f"{workload.title}: {contender.name} failed: {figure['failed']}", file=sys.stderr)
+                print(
+                    f"{workload.title}: {contender.name} failed: {figure['failed']}",
+                    file=sys.stderr,
+                )
                 continue
             print(f"{workload.title}: {contender.name}: {usage.wall_s:.2f} s", flush=True)
             if turn > 0:
