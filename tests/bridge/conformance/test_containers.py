@@ -328,6 +328,6 @@ def test_bill_of_materials(tmp_path):
 
     (bill,) = tmp_path.iterdir()
     names = {component["name"] for component in json.loads(bill.read_text())["components"]}
-    assert {"kedro-dagster-pipes", "kedro", "dagster-pipes", "msgspec"} <= names
+    assert {"kedro-dagster-pipes", "kedro", "dagster-pipes", "msgspec", "python", "tini"} <= names
     assert not names & {"dagster", "pip", "cyclonedx-bom"}
     assert before == docker("ps", "--all", "--quiet", "--filter", f"ancestor={worker_image()}")
