@@ -34,8 +34,6 @@ INSTALLED = {
 BRIDGE = ["tests/bridge/test_streaming.py", "tests/bridge/test_selection.py"]
 LIBRARIES = ["aws", "celery", "celery-docker", "celery-k8s", "docker", "k8s"]
 """Of Dagster, with versions beside its own: 0.28.0 belongs to 1.12.0."""
-
-
 SUMMARY = re.compile(r"^(?:=+ )?(\d+ (?:passed|failed|error).*) in [\d.]+s", re.MULTILINE)
 """What pytest says at its end."""
 
@@ -80,8 +78,13 @@ def main() -> int:
     lines = {}
     failed = False
     for name in options.only or ROWS:
+        row = ROWS[name]
         print(f"{name}: ", end="", flush=True)
-        done = run(name, ROWS[name], options.wheel)
+        interpreter = find_python(row.python)
+        if interpreter is None:
+            print(f"not run, for there is no python{row.python} on PATH", flush=True)
+            continue
+        done = run(name, row, interpreter, options.wheel)
         print(done.result, flush=True)
         failed = failed or not done.passed
         day = dt.datetime.now(tz=dt.timezone.utc).date()
@@ -102,30 +105,19 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(name: str, row: Row, wheel: Path | None) -> Done:
+def run(name: str, row: Row, interpreter: Path, wheel: Path | None) -> Done:
     """Make what a row needs, and run its suites."""
-    asked = (*wanted(row), row.python or "")
-    interpreter = find_python(row.python)
-    if interpreter is None:
-        return Done(asked, f"no Python {row.python} here", passed=True)
     log = ROOT / f".build/matrix/{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
         pythons = [
             ROOT / f".venv/{side}/bin/python"
             if version is None
-            else make(
-                ROOT / f".venv/matrix/{name}/{side}",
-                interpreter,
-                side,
-                version,
-                wheel=wheel,
-                out=out,
-            )
+            else make(name, side, version, interpreter, wheel=wheel, out=out)
             for side, version in (("kedro", row.kedro), ("dagster", row.dagster))
         ]
         if None in pythons:
-            return Done(asked, f"cannot be installed: {log.relative_to(ROOT)}", passed=False)
+            return Done(wanted(row), f"cannot be installed: {log.relative_to(ROOT)}", passed=False)
         results = [call(out, *each) for each in suites(row, *pythons)]
     kedro, dagster = pythons
     versions = version_of(kedro, "kedro"), version_of(dagster, "dagster"), version_of(interpreter)
@@ -141,9 +133,10 @@ def call(out: IO[str], *command: str | Path) -> bool:
 
 
 def make(
-    folder: Path, interpreter: Path, side: str, version: str, *, wheel: Path | None, out: IO[str]
+    name: str, side: str, version: str, interpreter: Path, *, wheel: Path | None, out: IO[str]
 ) -> Path | None:
-    """Return the interpreter of an environment with a side in it; None if it cannot be made."""
+    """Return the interpreter of a row's environment for a side; None if it cannot be made."""
+    folder = ROOT / f".venv/matrix/{name}/{side}"
     python, constraints = folder / "bin/python", folder / "constraints.txt"
     if not python.is_file() and not call(out, interpreter, "-m", "venv", folder):
         return None
@@ -175,16 +168,8 @@ def suites(row: Row, kedro: Path, dagster: Path) -> Iterator[list[str | Path]]:
         which = "not slow" if row.kedro == NEWEST else "not newest"
         yield [kedro, "-m", "pytest", "-q", "tests/kedro_side", "-m", which]
     if row.dagster is not None:
-        yield [
-            dagster,
-            "-m",
-            "pytest",
-            "-q",
-            "tests/manifest",
-            "tests/orchestrator",
-            "-m",
-            "not slow and not dask",
-        ]
+        folders = ["tests/manifest", "tests/orchestrator"]
+        yield [dagster, "-m", "pytest", "-q", *folders, "-m", "not slow and not dask"]
     yield [dagster, "-m", "pytest", "-q", *BRIDGE, "--kedro-python", kedro]
 
 
@@ -210,10 +195,10 @@ def version_of(python: Path, distribution: str = "") -> str:
     return told.stdout.strip()
 
 
-def wanted(row: Row) -> tuple[str, str]:
-    """Return the versions of Kedro and Dagster that a row asks for, as words."""
-    kedro, dagster = ("" if each is None else each or "newest" for each in (row.kedro, row.dagster))
-    return kedro, dagster
+def wanted(row: Row) -> tuple[str, str, str]:
+    """Return the versions of Kedro, Dagster and Python that a row asks for, as words."""
+    kedro, dagster, python = ("" if each is None else each or "newest" for each in row)
+    return kedro, dagster, python
 
 
 def write_table(page: Path, lines: dict[str, str]) -> None:
@@ -224,9 +209,7 @@ def write_table(page: Path, lines: dict[str, str]) -> None:
         name: line for line in table.splitlines() if (name := line.split(" | ")[0][2:]) in ROWS
     }
     for name, row in ROWS.items():
-        known.setdefault(
-            name, f"| {name} | {' | '.join(wanted(row))} | {row.python or ''} | not run yet | |"
-        )
+        known.setdefault(name, f"| {name} | {' | '.join(wanted(row))} | not run yet | |")
     rows = "\n".join((known | lines)[name] for name in ROWS)
     page.write_text(f"{before}{BEGIN}\n\n{HEAD}\n{rows}\n\n{END}{after}")
 
