@@ -23,12 +23,33 @@ import msgspec
 from dagster_kedro import KedroProject, KedroSubprocessClient, build_definitions
 from dagster_kedro.clients.base import Worker, WorkerLaunch
 from kedro_manifest import __version__
+from kedro_manifest.conducting import (
+    Ended,
+    Finish,
+    Forget,
+    Fork,
+    Forked,
+    NotForked,
+    Ready,
+    encode_packet,
+)
 from kedro_manifest.frames import encode_frames
+from kedro_manifest.invocation import RunError
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / "tests/projects/almanac"
 ENVIRONMENT = "recorded"
 RUN_FILE = "run.json"
+PACKETS = [
+    Fork(number=1, variables={"NAME": "value"}),
+    Forget(process_id=7),
+    Finish(error=RunError(type="builtins.ValueError", message="no"), remove_staged=["staged"]),
+    Ready(),
+    Forked(number=1, process_id=7),
+    NotForked(number=2, reason="no memory"),
+    Ended(process_id=7, status=256, peak_memory_bytes=1024),
+]
+"""What is said to a conductor, and by it."""
 QUARTER = {
     "dagster/asset_partition_range_start": "2013-01",
     "dagster/asset_partition_range_end": "2013-03",
@@ -215,6 +236,9 @@ def main() -> int:
             {project: "/project", options.kedro_python.parents[1]: "/python", ROOT: "/repository"},
         )
     write_frames(target / "4-failure")
+    (target / "packets.jsonl").write_bytes(
+        b"".join(encode_packet(each) + b"\n" for each in PACKETS)
+    )
     return 0
 
 
