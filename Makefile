@@ -3,9 +3,9 @@ PYTHON ?= python3
 KEDRO := .venv/kedro/bin
 DAGSTER := .venv/dagster/bin
 EXAMPLE := docs/examples/nyc_flights
-# Libraries whose data the tests of the Kedro side describe.
-DESCRIBED := 'kaleido>=1' matplotlib pandas pillow plotly polars pyarrow
-OLDEST_KEDRO := 0.19.15
+# What the tests of the Kedro side need besides.
+TESTED := tests/kedro_side/requirements.txt
+MATRIX = $(DAGSTER)/python tools/matrix.py $(if $(filter wheel,$(INSTALL)),--wheel $$(ls .build/wheel/*.whl))
 PIP_FLAGS := --quiet --disable-pip-version-check
 PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
@@ -13,6 +13,10 @@ VALUES ?=
 WHICH ?= not slow
 # What environments get: `tree` is this checkout, changes and all; `wheel` is what users install, as in CI.
 INSTALL ?= tree
+# Rows of tools/matrix.py; none for all.
+ROWS ?=
+# Images of which `make sbom` writes bills of materials; none for the environments here.
+IMAGES ?=
 # `docker compose` or `docker-compose`; empty for whichever is there.
 COMPOSE ?=
 
@@ -25,7 +29,7 @@ INSTALLED := .build/installed-$(INSTALL)
 PACKAGE := $(if $(filter wheel,$(INSTALL)),$$(ls .build/wheel/*.whl),-e .)
 
 .DEFAULT_GOAL := help
-.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-dask test-docker test-ssh test-k8s test-chart chart test-mlflow test-s3 test-keys bench bench-peers docs docs-serve test-docs conformance-table hook-table reference screenshots stack stack-down test-stack clean
+.PHONY: help environments demo dev test lint types imports test-manifest test-kedro test-dagster test-bridge test-slow test-oldest test-matrix test-dask test-docker test-ssh test-k8s test-chart chart test-mlflow test-s3 test-keys bench bench-peers docs docs-serve test-docs conformance-table hook-table reference sbom sizes screenshots stack stack-down test-stack clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,11 +47,11 @@ environments: .venv/kedro/.ready .venv/dagster/.ready ## Make both virtual envir
 	@for python in $(wildcard .venv/*/bin/python); do $$python -m pip uninstall $(PIP_FLAGS) -y kedro-dagster-pipes; done
 	@touch $@
 
-.venv/kedro/.ready: pyproject.toml $(EXAMPLE)/requirements.txt $(INSTALLED)
+.venv/kedro/.ready: pyproject.toml $(EXAMPLE)/requirements.txt $(TESTED) $(INSTALLED)
 	@echo "Making .venv/kedro: Kedro and the example's libraries, no Dagster (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 10) else None'
 	@test -x $(KEDRO)/python || $(PYTHON) -m venv .venv/kedro
-	@$(KEDRO)/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[kedro,dev]' -r $(EXAMPLE)/requirements.txt $(DESCRIBED)
+	@$(KEDRO)/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[kedro,dev]' -r $(EXAMPLE)/requirements.txt -r $(TESTED)
 	@touch $@
 
 .venv/dagster/.ready: pyproject.toml $(INSTALLED)
@@ -78,7 +82,7 @@ types: environments
 imports: environments
 	$(DAGSTER)/lint-imports --no-cache
 
-test-manifest: environments
+test-manifest: environments .venv/sbom/.ready
 	$(DAGSTER)/python -m pytest tests/manifest tests/boundaries -m '$(WHICH)' $(PYTEST_FLAGS)
 
 test-kedro: environments
@@ -93,15 +97,11 @@ test-bridge: environments
 test-slow: environments ## Run the tests that `make test` leaves out because they take long
 	@$(MAKE) test-kedro test-bridge WHICH=slow
 
-test-oldest: environments .venv/kedro-oldest/.ready ## Test the Kedro side with the oldest supported Kedro
-	.venv/kedro-oldest/bin/python -m pytest tests/kedro_side -m "not newest" $(PYTEST_FLAGS)
-	$(DAGSTER)/python -m pytest tests/bridge/test_streaming.py tests/bridge/test_selection.py --kedro-python $(CURDIR)/.venv/kedro-oldest/bin/python $(PYTEST_FLAGS)
+test-oldest: environments ## Test the oldest supported Kedro
+	@$(MATRIX) --only kedro-0.19.15
 
-.venv/kedro-oldest/.ready: pyproject.toml $(INSTALLED)
-	@echo "Making .venv/kedro-oldest: the oldest supported Kedro (about a minute)"
-	@test -x .venv/kedro-oldest/bin/python || $(PYTHON) -m venv .venv/kedro-oldest
-	@.venv/kedro-oldest/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[kedro,dev]' 'kedro==$(OLDEST_KEDRO)' 'kedro-datasets[json-jsondataset,pandas-csvdataset,pickle-pickledataset,text-textdataset]' $(DESCRIBED)
-	@touch $@
+test-matrix: environments ## Test with other versions of Kedro, Dagster and Python, and write the table; ROWS='NAME ...' for some
+	@$(MATRIX) --write docs/reference/supported-versions.md $(addprefix --only ,$(ROWS))
 
 test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment of its own
 	.venv/dask/bin/python -m pytest tests/orchestrator/test_executors.py -m dask $(PYTEST_FLAGS)
@@ -112,7 +112,7 @@ test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment 
 	@.venv/dask/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[dagster,dask,dev]'
 	@touch $@
 
-test-docker: environments ## Test workers in containers; needs a Docker engine
+test-docker: environments .venv/sbom/.ready ## Test workers in containers; needs a Docker engine
 	$(DAGSTER)/python -m pytest tests/bridge/conformance -m docker --kedro-python $(CURDIR)/$(KEDRO)/python $(PYTEST_FLAGS)
 
 test-ssh: environments ## Test workers on other hosts; needs root, an SSH server and iproute2
@@ -186,6 +186,18 @@ test-docs: environments docs ## Build the site, and run the tutorial and what el
 	@test -x .venv/docs/bin/python || $(PYTHON) -m venv .venv/docs
 	@.venv/docs/bin/python -m pip install $(PIP_FLAGS) $(PACKAGE)'[docs]'
 	@touch $@
+
+sbom: environments .venv/sbom/.ready ## Write software bills of materials to .build/sbom; IMAGES='NAME ...' for those of images
+	@.venv/sbom/bin/python tools/sbom.py $(or $(IMAGES),--environment .venv/kedro --environment .venv/dagster)
+
+.venv/sbom/.ready:
+	@echo "Making .venv/sbom: CycloneDX's tool (a few seconds)"
+	@test -x .venv/sbom/bin/python || $(PYTHON) -m venv .venv/sbom
+	@.venv/sbom/bin/python -m pip install $(PIP_FLAGS) 'cyclonedx-bom>=7,<8'
+	@touch $@
+
+sizes: environments ## Measure what each extra takes on the disk, of the environments that are here
+	@$(DAGSTER)/python tools/extra_sizes.py --write docs/reference/supported-versions.md
 
 conformance-table: environments ## Run every failure under Dagster's own client and under ours
 	@$(DAGSTER)/python tests/bridge/conformance/compare_with_stock.py --kedro-python $(KEDRO)/python --write docs/explanation/contract-of-success.md

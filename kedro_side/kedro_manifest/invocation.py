@@ -258,3 +258,8 @@ def decode_invocation(extras: dict[str, Any]) -> Invocation:
         ) from error
     params = restore_integer_keys(invocation.runtime_params, invocation.integer_keys)
     return msgspec.structs.replace(invocation, runtime_params=params)
+
+
+def unknown_fields(extras: dict[str, Any]) -> list[str]:
+    """Return the fields of an invocation that this version does not know, sorted."""
+    return sorted(extras[EXTRAS_KEY].keys() - set(Invocation.__struct_fields__))

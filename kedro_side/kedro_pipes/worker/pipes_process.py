@@ -15,8 +15,9 @@ from dagster_pipes import (
     PipesDefaultContextLoader,
     PipesParamsLoader,
 )
+from kedro_manifest import __version__
 from kedro_manifest.errors import InvocationError
-from kedro_manifest.invocation import BUCKET_PARAM, Invocation, decode_invocation
+from kedro_manifest.invocation import BUCKET_PARAM, Invocation, decode_invocation, unknown_fields
 
 from kedro_pipes.worker.channel import NumberedMessageWriter
 from kedro_pipes.worker.output import MarkedOutput
@@ -44,6 +45,12 @@ def work_under_pipes(
     try:
         with pipes:
             invocation = decode_invocation(dict(pipes.extras))
+            if unknown := unknown_fields(dict(pipes.extras)):
+                pipes.log.warning(
+                    f"Passed over {', '.join(f'`{name}`' for name in unknown)} of what "
+                    f"{invocation.sender} asks: this worker has {__version__}, and does not know it. "
+                    "Upgrade kedro-dagster-pipes in the worker's environment."
+                )
             from kedro_pipes.worker.reports import PipesReports  # noqa: PLC0415 - imports kedro
 
             work(invocation, PipesReports(pipes, output))

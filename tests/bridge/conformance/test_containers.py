@@ -2,6 +2,7 @@
 
 import gc
 import json
+import subprocess
 import tarfile
 import threading
 import time
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conformance_clients import DockerUnderTest, docker
+from conformance_clients import REPOSITORY, DockerUnderTest, docker, worker_image
 from conformance_engines import Relay
 
 pytestmark = pytest.mark.docker
@@ -314,3 +315,19 @@ def wait_for(bridge, name):
     while not (bridge.project_dir / "data" / name).exists():
         assert time.monotonic() < deadline, f"no {name}"
         time.sleep(0.05)
+
+
+def test_bill_of_materials(tmp_path):
+    """`make sbom IMAGES=` lists what an image has installed, and leaves no container."""
+    python = REPOSITORY / ".venv/sbom/bin/python"
+    if not python.is_file():
+        pytest.skip("no CycloneDX tool: make it with `make .venv/sbom/.ready`")
+    before = docker("ps", "--all", "--quiet", "--filter", f"ancestor={worker_image()}")
+    command = [python, REPOSITORY / "tools/sbom.py", worker_image(), "--folder", tmp_path]
+    subprocess.run(command, check=True)
+
+    (bill,) = tmp_path.iterdir()
+    names = {component["name"] for component in json.loads(bill.read_text())["components"]}
+    assert {"kedro-dagster-pipes", "kedro", "dagster-pipes", "msgspec", "python", "tini"} <= names
+    assert not names & {"dagster", "pip", "cyclonedx-bom"}
+    assert before == docker("ps", "--all", "--quiet", "--filter", f"ancestor={worker_image()}")
