@@ -33,7 +33,7 @@ INSTALLED = {
 """Extras of each side, and what its tests need besides, as the Makefile has it."""
 BRIDGE = ["tests/bridge/test_streaming.py", "tests/bridge/test_selection.py"]
 LIBRARIES = ["aws", "celery", "celery-docker", "celery-k8s", "docker", "k8s"]
-"""Of Dagster, with versions beside its own: 0.28.0 belongs to 1.12.0."""
+"""Of Dagster, with versions beside its own: 0.29.0 belongs to 1.13.0."""
 SUMMARY = re.compile(r"^(?:=+ )?(\d+ (?:passed|failed|error).*) in [\d.]+s", re.MULTILINE)
 """What pytest says at its end."""
 
@@ -54,7 +54,7 @@ ROWS = {
     "kedro-1.0": Row(kedro="1.0.0"),
     "kedro-1.4": Row(kedro="1.4.0"),
     "kedro-newest": Row(kedro=NEWEST),
-    "dagster-1.12": Row(dagster="1.12.0"),
+    "dagster-1.13": Row(dagster="1.13.0"),
     "dagster-newest": Row(dagster=NEWEST),
     **{
         f"python-{each}": Row(kedro=NEWEST, dagster=NEWEST, python=each)
@@ -209,7 +209,7 @@ def write_table(page: Path, lines: dict[str, str]) -> None:
         name: line for line in table.splitlines() if (name := line.split(" | ")[0][2:]) in ROWS
     }
     for name, row in ROWS.items():
-        known.setdefault(name, f"| {name} | {' | '.join(wanted(row))} | not run yet | |")
+        known.setdefault(name, f"| {name} | {' | '.join(wanted(row))} | not run here | |")
     rows = "\n".join((known | lines)[name] for name in ROWS)
     page.write_text(f"{before}{BEGIN}\n\n{HEAD}\n{rows}\n\n{END}{after}")
 
