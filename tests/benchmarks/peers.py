@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -41,7 +42,7 @@ from measuring import ROOT, Command, CommandFailedError, compile_sources, used_b
 from workloads import write_trivial_project
 
 EXAMPLE = ROOT / "docs/examples/nyc_flights"
-FRAME_MB = 1000
+FRAME_MB, MEMORY_PAUSE_S = 1000, 6.0
 CATALOG_ENTRIES = 1000
 ASLEEP_S, ASLEEP_NODES, ASLEEP_AT_ONCE = 1.0, 100, 50
 ENTRY = """\
@@ -65,6 +66,9 @@ class Workload(NamedTuple):
     env: str | None = None
     nodes: int | None = None
     """For workloads of which only the number of nodes differs."""
+    pause_s: float = 0.0
+    """Before each command. Virtual machines give memory that was freed a moment ago sooner than other
+    memory, so that who starts at once would profit from whoever ran before."""
 
 
 def workloads(*, with_long: bool) -> list[Workload]:
@@ -137,12 +141,14 @@ def workloads(*, with_long: bool) -> list[Workload]:
             f"{FRAME_MB / 1000:g} GB DataFrame between two nodes, in memory",
             partial(frame, is_saved=False),
             [TOGETHER, STAGED, KEDRO, IN_PROCESS],
+            pause_s=MEMORY_PAUSE_S,
         ),
         Workload(
             "frame_saved",
             f"{FRAME_MB / 1000:g} GB DataFrame between two nodes, saved as Parquet",
             partial(frame, is_saved=True),
             [FORKED, KEDRO, IN_PROCESS],
+            pause_s=MEMORY_PAUSE_S,
         ),
     ]
 
@@ -199,6 +205,7 @@ def measure(workload: Workload, scratch: Path, tools: Tools, runs: int) -> dict[
             figure = figures.setdefault(contender.name, {"isolated": contender.is_isolated})
             if "failed" in figure:
                 continue
+            time.sleep(workload.pause_s)
             try:
                 usage = used_by(command)
             except CommandFailedError as error:
