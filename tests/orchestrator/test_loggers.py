@@ -143,7 +143,7 @@ def test_in_place(run):
         ({"formatters": {"f": {"format": "{a", "style": "{"}}}, "formatters.f", "ValueError"),
         ({"formatters": {"f": {"()": "no.such"}}}, "formatters.f", "ModuleNotFoundError"),
         ({"filters": {"f": {"()": f"{__name__}.Only"}}}, "filters.f", "'word'"),
-        ({"handler": []}, "", "'handlers'"),
+        ({"handler": []}, "handler", "'handlers'"),
     ],
     ids=str,
 )
@@ -152,7 +152,7 @@ def test_wrong_loggers(run, logger, place, said):
     with pytest.raises(OrchestrationError) as caught:
         run(logger)
 
-    assert ".".join(filter(None, ["loggers.audit", place])) == caught.value.place
+    assert f"loggers.audit.{place}" == caught.value.place
     assert said in str(caught.value)
 
 
