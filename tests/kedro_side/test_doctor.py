@@ -180,12 +180,12 @@ def test_drift_that_workers_judge(spaceport, examine, try_export):
         write(spaceport, f"on_drift: {on_drift}\n")
         try_export(spaceport)
         manifest = json.loads((spaceport / "manifest.json").read_text())
-        manifest["project"]["kedro_version"] = "0.1.0"
+        manifest["project"]["kedro_version"] = "9.0.0"
         (spaceport / "manifest.json").write_text(json.dumps(manifest))
         code, _, found = examine(spaceport, export=False)
 
         assert expected == (code, found["drift"]["severity"])
-        assert "it was exported with Kedro 0.1.0" in found["drift"]["message"]
+        assert "it was exported with Kedro 9.0.0" in found["drift"]["message"]
         assert (on_drift == "refuse") is ("workers will refuse" in found["drift"]["message"])
 
 
