@@ -37,7 +37,7 @@ from dagster_kedro.clients.base import KedroClient
 from dagster_kedro.clients.subprocess import KedroSubprocessClient
 from dagster_kedro.configuration.run_configuration import resource_key
 from dagster_kedro.jobs.asset_jobs import project_jobs
-from dagster_kedro.jobs.executors import default_executor
+from dagster_kedro.jobs.executors import check_one_executor, default_executor
 from dagster_kedro.launchpad import launchpad_resource
 from dagster_kedro.project import KedroProject
 from dagster_kedro.resource import KedroPipesResource
@@ -114,13 +114,7 @@ def build_definitions(
         _ProjectDefinitions(index, selection, ready, step).build(external=external_assets)
         for index in _linked_indexes(projects, translator or DagsterKedroTranslator())
     ]
-    if len({id(part.executor) for part in parts if part.executor}) > 1:
-        raise OrchestrationError.at(
-            "executor",
-            "the projects of this code location name different executors",
-            "It has one for all: name the same, leave it to one of them with `executor: merged` "
-            "in the others, or name executors under `jobs`.",
-        )
+    check_one_executor(part.executor for part in parts)
     return parts[0] if len(parts) == 1 else dg.Definitions.merge(*parts)
 
 

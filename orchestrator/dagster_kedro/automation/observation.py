@@ -96,7 +96,8 @@ class InputObservation:
                 self._index.name_for(*self._part, JOB),
                 # Looking at files takes no worker, checking their content does.
                 selection=dg.AssetSelection.assets(*self._inputs).without_checks(),
-                description=f"Look at {count(len(self._inputs), 'free input')}, and report what version each has.",
+                description=f"Look at {count(len(self._inputs), 'free input')}, and report what "
+                "version each has.",
             )
         ]
 

@@ -6,6 +6,7 @@ The integrations are imported only where an entry asks for one.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 
 import dagster as dg
 from kedro_manifest.errors import OrchestrationError
@@ -43,6 +44,21 @@ def default_executor(orchestration: Orchestration) -> dg.ExecutorDefinition | No
     if orchestration.executor == AUTO_EXECUTOR:
         return kedro_executor
     return executor_of(orchestration, orchestration.executor, "executor")
+
+
+def check_one_executor(executors: Iterable[object]) -> None:
+    """Let projects that share a code location name one executor at most; None names none.
+
+    Raises:
+        OrchestrationError: They name several.
+    """
+    if len({id(each) for each in executors if each is not None}) > 1:
+        raise OrchestrationError.at(
+            "executor",
+            "the projects of this code location name different executors",
+            "It has one for all: name the same, leave it to one of them with `executor: merged` "
+            "in the others, or name executors under `jobs`.",
+        )
 
 
 def executor_of(

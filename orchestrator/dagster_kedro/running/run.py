@@ -297,8 +297,9 @@ class KedroRun:
         keys = self._slice.keys
         sliced = f" of partition '{span(keys)}'" if keys else ""
         return (
-            f"Kedro run {self._invocations.kedro_run_id}{sliced}: {count(len(self.plan.nodes), 'node')} in "
-            f"{count(len(self.plan.groups), 'group')}, at most {self._max_concurrent()} at a time{kept}."
+            f"Kedro run {self._invocations.kedro_run_id}{sliced}: "
+            f"{count(len(self.plan.nodes), 'node')} in {count(len(self.plan.groups), 'group')}, "
+            f"at most {self._max_concurrent()} at a time{kept}."
         )
 
     def _max_concurrent(self) -> int:
