@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterable, Iterator, Mapping
-from inspect import signature
 from typing import Any, Literal
 
 import dagster as dg
@@ -26,9 +25,6 @@ from kedro_manifest.settings.checks import (
 )
 
 from dagster_kedro.assets.translator import KedroAsset
-
-HAS_PARTITIONED_CHECKS = "partitions_def" in signature(dg.AssetCheckSpec.__new__).parameters
-"""Not before Dagster 1.13."""
 
 # Marked as a preview in Dagster: nothing that a user of ours could act on.
 warnings.filterwarnings("ignore", r".*partitions_def on an AssetCheckSpec")
@@ -52,15 +48,12 @@ class KedroCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     def spec(self, partitions_def: dg.PartitionsDefinition[Any] | None) -> dg.AssetCheckSpec:
         """Return what Dagster shows of it."""
-        of_partitions: dict[str, Any] = {}
-        if HAS_PARTITIONED_CHECKS:
-            of_partitions["partitions_def"] = partitions_def
         return dg.AssetCheckSpec(
             self.key.name,
             asset=self.key.asset_key,
             description=self.description,
             blocking=self.gates,
-            **of_partitions,
+            partitions_def=partitions_def,
         )
 
     def for_worker(self) -> DatasetCheck:

@@ -10,7 +10,7 @@ import dagster as dg
 from kedro_manifest.planning.graph import inputs_of
 from kedro_manifest.planning.plan import Group
 
-from dagster_kedro.assets.checks import HAS_PARTITIONED_CHECKS, KedroCheck
+from dagster_kedro.assets.checks import KedroCheck
 from dagster_kedro.assets.index import AssetIndex
 
 
@@ -103,9 +103,8 @@ class StepChecks:
 
     def _is_partitioned(self, key: dg.AssetCheckKey) -> bool:
         if key in self._index.checks:  # maybe of another step
-            definition = self._index.specs[key.asset_key].partitions_def
-            return HAS_PARTITIONED_CHECKS and definition is not None
-        return getattr(self._specs[key], "partitions_def", None) is not None
+            return self._index.specs[key.asset_key].partitions_def is not None
+        return self._specs[key].partitions_def is not None
 
     def _made_by(self, group: Group) -> set[dg.AssetKey]:
         graph = self._index.graph
