@@ -71,6 +71,13 @@ def pytest_configure(config):
         os.environ["TESTS_ON_CLUSTER"] = "1"
 
 
+def pytest_make_parametrize_id(val):
+    """Name settings and sets by what they hold, alike in each of the processes that collect tests."""
+    if isinstance(val, (set, frozenset)):
+        return f"{{{', '.join(sorted(map(str, val)))}}}"
+    return str(val) if isinstance(val, dict) else None
+
+
 @pytest.fixture(scope="session")
 def kedro_python(request) -> Path:
     """Interpreter of the Kedro environment; without it nothing of the bridge can be tested."""

@@ -33,7 +33,7 @@ INSTALLED = {
 """Extras of each side, and what its tests need besides, as the Makefile has it."""
 BRIDGE = ["tests/bridge/test_streaming.py", "tests/bridge/test_selection.py"]
 LIBRARIES = ["aws", "celery", "celery-docker", "celery-k8s", "docker", "k8s"]
-"""Of Dagster, with versions beside its own: 0.29.0 belongs to 1.13.0."""
+"""Of Dagster, with versions beside its own: 0.29.9 belongs to 1.13.9."""
 SUMMARY = re.compile(r"^(?:=+ )?(\d+ (?:passed|failed|error).*) in [\d.]+s", re.MULTILINE)
 """What pytest says at its end."""
 
@@ -54,7 +54,7 @@ ROWS = {
     "kedro-1.0": Row(kedro="1.0.0"),
     "kedro-1.4": Row(kedro="1.4.0"),
     "kedro-newest": Row(kedro=NEWEST),
-    "dagster-1.13": Row(dagster="1.13.0"),
+    "dagster-1.13.9": Row(dagster="1.13.9"),
     "dagster-newest": Row(dagster=NEWEST),
     **{
         f"python-{each}": Row(kedro=NEWEST, dagster=NEWEST, python=each)

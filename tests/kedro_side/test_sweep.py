@@ -31,6 +31,8 @@ ALIVE = str(ProcessIdentity.of_this_process())
 GONE = ALIVE + "0"
 """The same number, of a process that began at another time."""
 ELSEWHERE = f"another-kernel{ALIVE[ALIVE.index('/') :]}"
+NAMES = {ALIVE: "alive", GONE: "gone", ELSEWHERE: "elsewhere"}
+"""Of tests, which have to be called alike in each process that collects them."""
 LONG_AGO, JUST_NOW = timedelta(hours=3), timedelta(seconds=5)
 
 pytestmark = pytest.mark.skipif(ALIVE == "None", reason="processes are told apart by /proc")
@@ -68,13 +70,16 @@ def container(status, age, process="", run="run-1"):
         ("exited", LONG_AGO, ALIVE, None),
         ("created", LONG_AGO, ELSEWHERE, None),
     ],
+    ids=NAMES.get,
 )
 def test_what_is_left(status, age, process, expected):
     """A container is left when its step is gone, or should long have removed it."""
     assert expected == reason_to_keep(container(status, age, process), Limits(now=NOW))
 
 
-@pytest.mark.parametrize(("process", "expected"), [(ALIVE, "runs"), (ELSEWHERE, None)])
+@pytest.mark.parametrize(
+    ("process", "expected"), [(ALIVE, "runs"), (ELSEWHERE, None)], ids=NAMES.get
+)
 def test_running_spares_what_is_waited_for(process, expected):
     """`--running` ends what nobody can be asked about, and nothing that a live step waits for."""
     limits = Limits(now=NOW, running=True)
@@ -167,6 +172,7 @@ def pod(phase, age, process, owner):
         ("Failed", LONG_AGO, ELSEWHERE, "step", None),
         ("Failed", LONG_AGO, ALIVE, None, None),
     ],
+    ids=NAMES.get,
 )
 def test_which_pods_are_left(phase, age, process, owner, expected):
     """A pod is left as a container is; its step's pod, which owns it, tells whether the step runs."""

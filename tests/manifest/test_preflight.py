@@ -211,7 +211,6 @@ def test_datasets_of_one_pattern_are_one_finding():
         ),
         ({"on_drift": "ignore"}, "dagster.yml: on_drift", "Choose from 'refuse', 'warn'."),
     ],
-    ids=str,
 )
 def test_wrong_entries_get_the_nearest_names(orchestration, place, hint):
     """A wrong entry of dagster.yml names its path and what may stand there."""
@@ -247,7 +246,6 @@ NAMES = {
         ({"pipeline": {"tags": ["t"]}}, "pipeline.tags", "Mend the entry."),
         ({"pipeline": {"from_inputs": ["y"]}}, "pipeline", "`kedro pipes plan`"),
     ],
-    ids=str,
 )
 def test_jobs_that_name_what_is_not_there(job, place, hint):
     """Each name is found at its place, with what may stand there."""
@@ -274,7 +272,6 @@ def test_every_wrong_job_is_found_at_once():
         ({"parameters": {"model": {"dept": 3}}}, "parameters.model.dept", "Did you mean 'depth'?"),
         ({"load_versions": {"y": "1"}}, "load_versions.y", "Did you mean 'x'?"),
     ],
-    ids=str,
 )
 def test_jobs_that_configure_runs_wrongly(job, place, said):
     """Parameters and versions are checked against the project before anything is exported."""
@@ -428,7 +425,6 @@ def test_versions_of_a_transcoded_dataset(versioned, severity):
         ({"gpu": {"type": "k8s"}, "light": {"type": "subprocess"}}, {"k8s", "subprocess"}),
         (7, {"subprocess"}),
     ],
-    ids=str,
 )
 def test_clients_are_those_of_dagster_yml(configured, expected):
     """Every kind of client that is named counts; without any it is a process."""

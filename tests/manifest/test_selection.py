@@ -58,7 +58,6 @@ def select(**filters):
         ({"tags": ["cheap"], "namespaces": ["ingest"]}, {"count"}),
         ({"tags": ["cheap"], "namespaces": ["train"]}, set()),
     ],
-    ids=str,
 )
 def test_each_filter_narrows_what_the_pipelines_hold(filters, expected):
     """Values of one filter widen it, filters narrow each other, as in `kedro run`."""
@@ -89,7 +88,6 @@ def test_a_dataset_that_nobody_reads_or_writes_here_selects_nothing():
         ({"from_inputs": ["tabel"]}, "input 'tabel'.*'table'"),
         ({"to_outputs": ["table@txt"]}, "output 'table@txt'.*'table@text'"),
     ],
-    ids=str,
 )
 def test_what_nobody_has_is_refused_with_the_nearest_names(filters, message):
     """A misspelt value is an error that names its neighbours; also a tag, unlike in Kedro."""

@@ -166,7 +166,6 @@ def test_a_path_beside_the_file(load):
         ({"select": "training", "exclude": {"tags": ["slow"]}}, {"europe/model"}),
         ({"select": "{{ {'tags': ['slow']} }}"}, {"asia/model"}),
     ],
-    ids=str,
 )
 def test_selection(load, attributes, expected):
     """`select` and `exclude` take a pipeline or the filters of `kedro run`; so do the jobs."""
@@ -197,7 +196,6 @@ def test_selection(load, attributes, expected):
         ({"external_assets": "perhaps"}, r"attribute `external_assets`.*True or False"),
         ({"translation": {"group": "x"}}, r"translation[\s\S]*group"),
     ],
-    ids=str,
 )
 def test_wrong_attributes(load, attributes, said):
     """What is not there is refused; the message names the attribute and what may stand there."""
@@ -383,7 +381,6 @@ def test_a_wrong_interpreter(load, shop, tmp_path):
         ({"project": {"key_prefix": "eu"}}, "eu/shop"),
         ({"select": "training"}, "shop.training"),
     ],
-    ids=str,
 )
 def test_key_of_the_state(load, shop, attributes, key):
     """Two components have two states; a key of one's own wins."""

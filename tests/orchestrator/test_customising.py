@@ -179,7 +179,6 @@ def test_specs_with_other_attributes(shop, kedro):
         ({"exclude": PipelineFilter(node_names=["report"])}, {"clean", "counted", "model"}),
         ({"pipelines": ["cleaning"], "exclude": PipelineFilter(node_names=["count"])}, {"clean"}),
     ],
-    ids=str,
 )
 def test_selecting_nodes(shop, assets_of, chosen, expected):
     """`select` and `exclude` take a pipeline or the filters of `kedro run`, everywhere alike."""
@@ -203,7 +202,6 @@ def test_selecting_nodes(shop, assets_of, chosen, expected):
             "`select` and `exclude` leave no node",
         ),
     ],
-    ids=str,
 )
 def test_selecting_what_is_not_there(shop, assets_of, chosen, said):
     """A name that is not there, or nothing at all, is refused at once."""

@@ -67,7 +67,6 @@ BY_PIPELINE = {"raw table", "model scores"}
         ({"memory": ["raw"], "memory_datasets": "stage"}, ALONE),
         ({"memory": ["raw"], "memory_datasets": {"r*": "stage"}}, ALONE),
     ],
-    ids=str,
 )
 def test_groups(groups, content, expected):
     """Each key of `grouping`, `groups` and `memory_datasets` moves nodes together or apart."""

@@ -336,7 +336,6 @@ EVERY_KIND = [
         ({"datasets": ["a"]}, {"a"}),
         ({"datasets": ["in*", "query"]}, {"inbox", "query"}),
     ],
-    ids=str,
 )
 def test_what_is_observed(shop, observation, expected):
     """By default all files that can be looked at from here; all other inputs stay external."""
@@ -359,7 +358,6 @@ def test_what_is_observed(shop, observation, expected):
         (["api"], "the catalog names no file or folder for 'api'"),
         (["cloud"], "'cloud' is at 's3://bucket/x.csv', for which no library.*fsspec wants for s3"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_observed(shop, datasets, said):
     """What is asked for by name has to work; the error names it and says what to do."""

@@ -325,9 +325,7 @@ def _facts(
     found: Mapping[str, Any], partitions: Iterable[str | None], *, blocking: bool
 ) -> Iterator[dg.AssetCheckEvaluation]:
     for partition in partitions:
-        # Not before Dagster 1.13, which has partitions of checks.
-        of_partition: dict[str, Any] = {} if partition is None else {"partition": partition}
-        yield dg.AssetCheckEvaluation(**found, blocking=blocking, **of_partition)
+        yield dg.AssetCheckEvaluation(**found, blocking=blocking, partition=partition)
 
 
 _HANDLERS: dict[str, Callable[[GroupResults, Mapping[str, Any]], Iterator[Outcome]]] = {
