@@ -8,16 +8,15 @@ import click
 from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.findings import Finding
 
-from kedro_pipes.commands.check_view import count_errors, encode_findings, render_findings
+from kedro_pipes.commands.check_view import encode_findings, render_findings
 from kedro_pipes.commands.completion import names_in, pipelines
 from kedro_pipes.commands.project import (
-    STDOUT,
     project_arguments,
     project_options,
     show_cause,
     stdout_kept_clean,
-    write_text,
 )
+from kedro_pipes.commands.verdict import conclude, verdict_options
 from kedro_pipes.commands.waiting import waiting
 
 
@@ -37,11 +36,7 @@ from kedro_pipes.commands.waiting import waiting
     type=click.Choice(["subprocess", "docker", "k8s", "ssh"]),
     help="What starts the workers. Default: dagster.yml's `clients`, else subprocess.",
 )
-@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
-@click.option(
-    "-o", "--output", default=STDOUT, metavar="FILE", help="Write it there instead of printing it."
-)
+@verdict_options
 @click.pass_context
 def check(
     context: click.Context,
@@ -67,9 +62,8 @@ def check(
     """  # noqa: D301 - click wants the backspace itself
     with stdout_kept_clean(), waiting("Loading the project"):
         findings = _find(context, **options)
-    write_text((encode_findings if as_json else render_findings)(findings), output)
-    if count_errors(findings) or (strict and findings):
-        context.exit(1)
+    text = (encode_findings if as_json else render_findings)(findings)
+    conclude(context, findings, text, strict=strict, output=output)
 
 
 def _find(

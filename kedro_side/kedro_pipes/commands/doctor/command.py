@@ -14,19 +14,17 @@ from kedro_manifest.model import Manifest
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.preflight.entries import entry_finding
 
-from kedro_pipes.commands.check_view import count_errors
 from kedro_pipes.commands.completion import environments, names_in, pipelines
 from kedro_pipes.commands.doctor.environments import find_dagster_python, look_at_environments
 from kedro_pipes.commands.doctor.manifest import look_at_manifest, refuse_manifest
 from kedro_pipes.commands.doctor.places import look_at_clients, look_at_store
 from kedro_pipes.commands.doctor.view import Diagnosis, Seen, encode_diagnosis, render_diagnosis
 from kedro_pipes.commands.project import (
-    STDOUT,
     quieten_process,
     show_cause,
     stdout_kept_clean,
-    write_text,
 )
+from kedro_pipes.commands.verdict import conclude, verdict_options
 from kedro_pipes.commands.waiting import waiting
 
 if TYPE_CHECKING:  # imports kedro, which waits until stdout is safe
@@ -77,11 +75,7 @@ if TYPE_CHECKING:  # imports kedro, which waits until stdout is safe
     metavar="NAME",
     help="Import name of an installed project, where there is no project directory.",
 )
-@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
-@click.option(
-    "-o", "--output", default=STDOUT, metavar="FILE", help="Write it there instead of printing it."
-)
+@verdict_options
 @click.pass_context
 def doctor(
     context: click.Context,
@@ -115,9 +109,8 @@ def doctor(
     """  # noqa: D301 - click wants the backspace itself
     with stdout_kept_clean(), waiting("Looking at both environments"):
         diagnosis = Diagnosis.of(_look(**options))
-    write_text((encode_diagnosis if as_json else render_diagnosis)(diagnosis), output)
-    if count_errors(diagnosis.findings) or (strict and diagnosis.findings):
-        context.exit(1)
+    text = (encode_diagnosis if as_json else render_diagnosis)(diagnosis)
+    conclude(context, diagnosis.findings, text, strict=strict, output=output)
 
 
 def _look(
