@@ -80,6 +80,9 @@ def die_with_parent() -> None:
     The signal comes when the thread that started this process ends; our clients start a worker in
     the thread that waits for it. It does not reach what the worker has started.
     """
+    # Ignored where Dagster runs in the background of a shell, and inherited from there.
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 

@@ -39,12 +39,17 @@ def wait_until(true, seconds=10):
     return true()
 
 
-@pytest.fixture
-def orchestrator(tmp_path):
-    """A process that has started a worker (here `sleep`), and a function that lists them all."""
+@pytest.fixture(params=["", "trap '' TERM;"], ids=["heeds-sigterm", "ignores-sigterm"])
+def orchestrator(request, tmp_path):
+    """A process that has started a worker (here `sleep`), and a function that lists them all.
+
+    Dagster ignores SIGTERM where it ignores SIGINT: in the background of a shell. What it starts
+    inherits that.
+    """
     marker = f"GUARDIAN_TEST={tmp_path}"
     environment = {**os.environ, "GUARDIAN_TEST": str(tmp_path)}
-    process = subprocess.Popen([sys.executable, "-c", ORCHESTRATOR], env=environment)
+    command = ["sh", "-c", f'{request.param} exec "$@"', "sh", sys.executable, "-c", ORCHESTRATOR]
+    process = subprocess.Popen(command, env=environment)
 
     def living():
         return processes(marker.encode())

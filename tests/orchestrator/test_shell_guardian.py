@@ -38,6 +38,9 @@ def start(request):
     if shutil.which(shell[0]) is None:
         pytest.skip(f"there is no {shell[0]}: install the package of that name")
     started = []
+    # In the background of a shell SIGINT is ignored, and Dagster treats SIGTERM alike once it has run
+    # something here; what is started after inherits it.
+    ours = signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def begin(*command):
         process = subprocess.Popen(
@@ -52,6 +55,7 @@ def start(request):
         return process
 
     yield begin
+    signal.signal(signal.SIGTERM, ours)
     for process in started:
         process.kill()
         process.wait()
