@@ -88,7 +88,11 @@ def test_missing_credentials_name_the_entry_and_never_a_value(spaceport, run_com
     ("wrong", "message", "cure"),
     [
         ("kedro_dagster.DagsterPartitionedDataset", "No module named 'kedro_dagster'", "Install"),
-        ("text.TextDataSet", "no 'TextDataSet' in 'kedro_datasets.text'", "mean 'text.TextDataset'"),
+        (
+            "text.TextDataSet",
+            "no 'TextDataSet' in 'kedro_datasets.text'",
+            "mean 'text.TextDataset'",
+        ),
     ],
 )
 def test_types_that_cannot_be_found(spaceport, check, wrong, message, cure):
@@ -126,8 +130,9 @@ def test_what_pipelines_miss_is_named(spaceport, check):
 
     _, found = check(spaceport)
 
-    assert "An error occurred (ModuleNotFoundError: No module named 'kedro_dagster')." in (
-        found["project"]["message"]
+    assert (
+        "An error occurred (ModuleNotFoundError: No module named 'kedro_dagster')."
+        in (found["project"]["message"])
     )
 
 
