@@ -27,7 +27,7 @@ from kedro_manifest.orchestration.placement import Store
 from kedro_manifest.orchestration.root import Orchestration, orchestration_of
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.plan import Plan, plan_groups
-from kedro_manifest.preflight.check import check_manifest
+from kedro_manifest.preflight.check import check_manifest, clients_of
 from kedro_manifest.settings.hooks import fired_once
 
 from kedro_pipes.export import LiveProject, describe_project, ineffective_entries, open_live_project
@@ -37,6 +37,7 @@ from kedro_pipes.project.configuration import (
     read_config,
     relative_path,
 )
+from kedro_pipes.project.dataset_types import explain_missing_type
 from kedro_pipes.project.hook_registration import unknown_names
 from kedro_pipes.project.hook_state import kept_for_other_hooks
 from kedro_pipes.project.loading import first_line
@@ -71,6 +72,7 @@ def check_project(*, clients: Collection[str] = (), **options: Any) -> list[Find
     if _hooks_may_add_data(live):
         findings = [_doubted(each) for each in findings]
     findings += unreadable or _check_credentials(live, manifest, places)
+    findings += _check_types(manifest, places, is_here=_is_local(clients or clients_of(manifest)))
     findings += _check_kedro_version(live)
     findings += _check_staging(live, manifest, places)
     findings += _check_ineffective(live, manifest)
@@ -208,6 +210,28 @@ def _check_credentials(live: LiveProject, manifest: Manifest, places: Places) ->
             cure=(f"Did you mean {list_names(near)}? " if near else "")
             + f"Add '{name}' to credentials.yml.",
         )
+
+
+def _check_types(manifest: Manifest, places: Places, *, is_here: bool) -> Iterator[Finding]:
+    """Find entries that no run could make: Kedro asks for a class only when it makes the dataset."""
+    entries = {places.dataset(each): each for each in reversed(manifest.datasets) if each.type}
+    for place, dataset in entries.items():
+        if missing := explain_missing_type(dataset.type):
+            reason, near = missing
+            yield Finding(
+                severity="error" if is_here else "warning",
+                code="dataset-type",
+                place=place,
+                message=f"Kedro cannot find '{dataset.type}', the type of '{dataset.name}', in this "
+                f"environment: {redact_text(reason)}.",
+                cure=f"Did you mean {list_names(near)}?"
+                if near
+                else "Install its package in the project's environment, or give the entry another type.",
+            )
+
+
+def _is_local(clients: Collection[str]) -> bool:
+    return set(clients) <= {"subprocess"}
 
 
 def _check_kedro_version(live: LiveProject) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ RUN = [
     ("docs/how-to/debug-a-worker.md", "console", "tests/documentation/test_example_pages.py"),
     ("docs/how-to/group-nodes.md", "console", "tests/documentation/test_example_pages.py"),
     ("docs/how-to/place-workers.md", "console", "tests/documentation/test_example_pages.py"),
+    ("docs/how-to/migrate-from-kedro-dagster.md", "python yaml", "tests/bridge/test_migration.py"),
     ("docs/how-to/*", "yaml", "tests/kedro_side/test_how_to_pages.py"),
     ("docs/explanation/hooks.md", "yaml", "tests/kedro_side/test_how_to_pages.py"),
     ("docs/how-to/*", "python", "tests/bridge/test_documentation.py"),

@@ -84,6 +84,58 @@ def test_missing_credentials_name_the_entry_and_never_a_value(spaceport, run_com
     assert "hush-hush-1" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message", "cure"),
+    [
+        ("kedro_dagster.DagsterPartitionedDataset", "No module named 'kedro_dagster'", "Install"),
+        (
+            "text.TextDataSet",
+            "no 'TextDataSet' in 'kedro_datasets.text'",
+            "mean 'text.TextDataset'",
+        ),
+    ],
+)
+def test_types_that_cannot_be_found(spaceport, check, wrong, message, cure):
+    """A dataset that no run in this environment could make is an error, once for each entry."""
+    catalog = spaceport / "conf/base/catalog.yml"
+    catalog.write_text(catalog.read_text().replace("text.TextDataset", wrong))
+
+    code, found = check(spaceport)
+
+    assert (1, "error") == (code, found["dataset-type"]["severity"])
+    assert message in found["dataset-type"]["message"]
+    assert cure in found["dataset-type"]["cure"]
+
+
+def test_types_in_images_are_doubtful_only(spaceport, check):
+    """Workers elsewhere have what this environment lacks, maybe."""
+    catalog = spaceport / "conf/base/catalog.yml"
+    catalog.write_text(catalog.read_text().replace("text.TextDataset", "elsewhere.Dataset"))
+
+    _, found = check(spaceport, "--client", "k8s")
+
+    assert "warning" == found["dataset-type"]["severity"]
+
+
+def test_what_pipelines_miss_is_named(spaceport, check):
+    """Kedro's `find_pipelines` hides what could not be imported behind an error of its own."""
+    registry = spaceport / "src/spaceport/pipeline_registry.py"
+    registry.write_text(
+        "def register_pipelines():\n"
+        "    try:\n"
+        "        import kedro_dagster\n"
+        "    except ImportError as error:\n"
+        "        raise ImportError('An error occurred.') from error\n"
+    )
+
+    _, found = check(spaceport)
+
+    assert (
+        "An error occurred (ModuleNotFoundError: No module named 'kedro_dagster')."
+        in (found["project"]["message"])
+    )
+
+
 def test_unresolved_environment_variables_are_named(spaceport, check):
     """A variable that credentials need and nobody set is an error; other checks go on."""
     append(spaceport, "conf/local/credentials.yml", "w: {key: '${oc.env:NOT_SET_ANYWHERE}'}\n")

@@ -397,6 +397,17 @@ def test_two_writers_of_one_place_are_an_error():
     assert [("error", "same-uri")] == codes(datasets=datasets)
 
 
+def test_another_dataset_may_say_the_order_at_one_place():
+    """A second name for what was written is fine where its readers wait for the writer anyway."""
+    waiting = node("b", ["all", "done"], ["y"])
+    datasets = [file("raw"), file("x"), file("all", "data/x.json"), file("done"), file("y")]
+
+    assert [] == codes([node("a", ["raw"], ["x", "done"]), waiting], datasets)
+    hasty = node("c", ["all"], ["z"])
+    (found,) = findings([node("a", ["raw"], ["x", "done"]), waiting, hasty], [*datasets, file("z")])
+    assert "same-uri" == found.code
+
+
 def test_two_readers_of_one_place_are_fine():
     """The same file may be read in two ways."""
     datasets = [file("raw"), file("raw2", "data/raw.json"), *FILES[1:]]

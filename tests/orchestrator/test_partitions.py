@@ -88,6 +88,9 @@ def specs_of(definitions):
         ({"months": {**MONTHS, "datasets": ["totls"]}},
          (r"partitions.months.datasets: there is no dataset that a node writes 'totls'. Did you "
           r"mean 'totals'")),
+        ({"months": {**MONTHS, "datasets": ["totals", "ord*"]}},
+         (r"partitions.months.datasets: no node writes 'orders', and only what nodes write has "
+          r"partitions. Take 'ord\*' out")),
         ({"months": {**MONTHS, "pipelines": ["etl"]}, "shops": {**SHOPS, "datasets": ["totals"]}},
          (r"partitions.shops.datasets: it partitions what node 'sum_up' makes by 'shops', and "
           r"partitions.months.pipelines by 'months'")),

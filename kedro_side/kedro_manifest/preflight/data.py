@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from posixpath import normpath
 
 from kedro_manifest.findings import Finding, Places, list_names
 from kedro_manifest.model import Dataset, Manifest
 from kedro_manifest.names import strip_transcoding
-from kedro_manifest.planning.graph import outputs_of
+from kedro_manifest.planning.graph import inputs_of, outputs_of
 
 REMOTE_CLIENTS = frozenset({"docker", "k8s", "ssh"})
 """Clients whose workers need not see the orchestrator's disk, nor each other's."""
@@ -117,7 +117,7 @@ def _check_locations(manifest: Manifest, places: Places) -> Iterator[Finding]:
             named.setdefault(strip_transcoding(dataset.name), dataset)
     for named in by_uri.values():
         writing = sorted(named.keys() & written)
-        if len(named) > 1 and writing:
+        if len(named) > 1 and writing and not _is_ordered(manifest, named, writing):
             yield Finding(
                 severity="error" if len(writing) > 1 else "warning",
                 code="same-uri",
@@ -126,6 +126,28 @@ def _check_locations(manifest: Manifest, places: Places) -> Iterator[Finding]:
                 f"{list_names(writing)} is written there: nothing says in which order.",
                 cure="Use one name, with transcoding (`name@pandas`) where formats differ.",
             )
+
+
+def _is_ordered(manifest: Manifest, named: Collection[str], writing: list[str]) -> bool:
+    """Tell whether all who read the other names wait for the one writer, by whatever datasets."""
+    writers = {name: node.name for node in manifest.nodes for name in outputs_of(node)}
+    inputs = {node.name: inputs_of(node) for node in manifest.nodes}
+    readers = {node for node, read in inputs.items() if set(read) & set(named) - {writing[0]}}
+    return len(writing) == 1 and all(
+        writers[writing[0]] in _nodes_before(node, inputs, writers) for node in readers
+    )
+
+
+def _nodes_before(
+    node: str, inputs: Mapping[str, list[str]], writers: Mapping[str, str]
+) -> set[str]:
+    before: set[str] = set()
+    waiting = [node]
+    while waiting:
+        direct = {writers[name] for name in inputs[waiting.pop()] if name in writers} - before
+        before |= direct
+        waiting += direct
+    return before
 
 
 def _normal_uri(uri: str) -> str:

@@ -71,6 +71,13 @@ def _named_nodes(
 
 def _writers(graph: PipelineGraph, pattern: str, place: str) -> set[str]:
     matching = {name for name in graph.producers if fnmatchcase(name, pattern)}
+    inputs = [name for name in graph.free_inputs() if fnmatchcase(name, pattern)]
+    if not matching and inputs:
+        raise OrchestrationError.at(
+            place,
+            f"no node writes '{inputs[0]}', and only what nodes write has partitions",
+            f"Take '{pattern}' out; a node that reads it is told its slice by parameters.",
+        )
     if not matching:
         kind = "dataset that a node writes"
         raise OrchestrationError.unknown(place, kind, pattern, graph.producers)

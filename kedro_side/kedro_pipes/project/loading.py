@@ -200,14 +200,19 @@ def _is_importable(metadata: ProjectMetadata) -> bool:
     return str(metadata.source_dir) in sys.path
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return an error's type and the first line of its message, without a full stop."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
 
 
 def _load_error(what: str, error: Exception) -> ProjectLoadError:
+    """Name what was raised and, where that only wraps another error, what began it."""
+    first: BaseException = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    began = f" ({first_line(first)})" if first is not error else ""
     return ProjectLoadError(
-        f"Cannot load {what}: {first_line(error)}. Install what is missing in "
+        f"Cannot load {what}: {first_line(error)}{began}. Install what is missing in "
         "this environment, or repair the line that the traceback ends with; then export again."
     )
