@@ -6,6 +6,7 @@ Turns options into arguments and errors into one line and an exit code; does not
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,14 @@ def main(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name != "kedro":
+            raise
+        say(
+            f"Cannot load Kedro: {error} in '{sys.executable}'. Use the interpreter of the Kedro "
+            "project's environment, with kedro-dagster-pipes[kedro] installed in it."
+        )
         return 1
     return result if isinstance(result, int) else 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ INHERITED = "KEDRO_PIPES_MANIFEST_"
 
 STATE_FOLDER = ".kedro-pipes"
 _EXPORT_TIMEOUT_S = 600
+_NO_KEDRO_SIDE = re.compile(r"No module named '?(kedro_pipes|kedro_manifest|dagster_pipes)\b")
 _INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe")
 
 
@@ -143,6 +145,7 @@ class KedroProject:
             raise ProjectError(
                 f"Cannot export project '{self.project_dir}': `{' '.join(command)}` ended with "
                 f"exit code {exported.returncode}:\n{exported.stderr.strip()}"
+                f"{self._cure_of(exported.stderr)}"
             )
 
     def prepare(self) -> Path:
@@ -163,6 +166,16 @@ class KedroProject:
                 self.export(self.manifest_path)
                 stamp.write_text(self._stamp(sources))
             return self._frozen_copy(state)
+
+    def _cure_of(self, said: str) -> str:
+        """What Python itself cannot say of an environment that lacks our Kedro side."""
+        if not _NO_KEDRO_SIDE.search(said):
+            return ""
+        return (
+            f"\nInstall the Kedro side there, `{self.python} -m pip install "
+            "'kedro-dagster-pipes[kedro]'`, or pass `python=` with the interpreter of the "
+            "environment that has it."
+        )
 
     def _manifest_file(self) -> Path:
         if inherited := os.environ.get(self.inherited_variable):

@@ -116,6 +116,15 @@ def test_scaffold(scaffolded, kedro_python):
     ] == lines
 
 
+def test_scaffold_of_no_project(place, run):
+    """A misspelt folder is refused before anything is written that would be in the way."""
+    options = ["dagster_kedro.KedroProjectComponent", "misspelt", "--project-path", "rely"]
+    said = run("dg", "scaffold", "defs", *options, fails=True)
+
+    assert f"'{place}/rely' holds no pyproject.toml" in said
+    assert not (place / "src/place/defs/misspelt").exists()
+
+
 def test_check(scaffolded, run):
     """`dg check yaml` and `dg check defs` have nothing to complain of."""
     assert scaffolded.is_file()

@@ -149,6 +149,21 @@ def test_customise(example):
     assert loaded >= 6
 
 
+def test_reading_what_a_worker_has_saved(example, tmp_path):
+    """An asset of one's own finds the file that the materialization names, after what makes it."""
+    names = run_snippets(snippets("customise.md", "python"), example.parent)
+    report = tmp_path / "report.md"
+    report.write_text("Late.")
+
+    @dg.asset
+    def delay_report() -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"dagster/uri": str(report)})
+
+    run = dg.materialize([delay_report, names["dashboard"]])
+
+    assert "<pre>Late.</pre>" == run.output_for_node("dashboard")
+
+
 def test_listen_to_events(example, copy_of, open_project, run_definitions):
     """The snippets load, and the page's function is told what real workers do."""
     file = example.parent / "definitions.py"

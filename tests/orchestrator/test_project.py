@@ -136,11 +136,26 @@ def test_export_with_a_missing_interpreter(tmp_path):
 
 @pytest.mark.usefixtures("under_dev")
 def test_export_in_the_wrong_environment(tmp_path):
-    """An environment without Kedro says so in the error, beside the command that failed."""
+    """An environment without Kedro says so and what to take, without a traceback."""
     project = KedroProject(tmp_path, python=sys.executable)
 
     with pytest.raises(ProjectError) as raised:
         project.manifest  # noqa: B018
     assert "-m kedro_pipes export" in str(raised.value)
     assert "exit code 1" in str(raised.value)
-    assert "No module named 'kedro" in str(raised.value)
+    assert f"No module named 'kedro' in '{sys.executable}'" in str(raised.value)
+    assert "interpreter of the Kedro project's environment" in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("under_dev")
+def test_export_without_the_kedro_side(tmp_path):
+    """An environment without our package is told how to get it."""
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.base_prefix}/bin/python3 -I "$@"\n')
+    bare.chmod(0o755)
+
+    with pytest.raises(ProjectError) as raised:
+        KedroProject(tmp_path, python=bare).manifest  # noqa: B018
+    assert "No module named kedro_pipes" in str(raised.value)
+    assert f"`{bare} -m pip install 'kedro-dagster-pipes[kedro]'`" in str(raised.value)

@@ -32,7 +32,11 @@ def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path
     """
     _refuse_another_project(invocation)
     for name in _changed_functions(invocation, nodes, project_path):
-        logger.warning("Node '%s' has another function body than the manifest knows.", name)
+        logger.warning(
+            "Node '%s' has another function body than the manifest knows. It runs as it is now; "
+            "export again for Dagster to know its new code version.",
+            name,
+        )
     found = [*kedro_difference(invocation.expected_kedro), *differences(invocation.expected, nodes)]
     if not found:
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 ROOT = "{{ context.project_root }}"
 
@@ -22,6 +22,17 @@ class KedroScaffoldParams(BaseModel):
     key_prefix: str | None = Field(
         default=None, description="Put before asset keys and job names, to tell projects apart."
     )
+
+    @field_validator("project_path")
+    @classmethod
+    def _is_a_project(cls, path: str) -> str:
+        """Refused here, the folder of definitions is not made yet; a second try finds it free."""
+        if not (Path(path) / "pyproject.toml").is_file():
+            raise ValueError(
+                f"'{Path(path).absolute()}' holds no pyproject.toml. Name the folder of the Kedro "
+                "project, from the working directory."
+            )
+        return path
 
 
 class KedroProjectScaffolder(dg.Scaffolder[KedroScaffoldParams]):
