@@ -6,12 +6,13 @@ Turns options into arguments and errors into one line and an exit code; does not
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro_manifest.codec import encode_manifest, write_manifest
-from kedro_manifest.errors import KedroPipesError
+from kedro_manifest.errors import KedroPipesError, NoKedroError
 from kedro_manifest.findings import count
 from kedro_manifest.model import Manifest
 
@@ -119,6 +120,11 @@ def main(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name != "kedro":
+            raise
+        explain(NoKedroError.here(sys.executable))
         return 1
     return result if isinstance(result, int) else 0
 
