@@ -177,8 +177,9 @@ def _exception_chain(exception: Mapping[str, Any]) -> Iterator[str]:
     """Yield an exception and what it came from: the first cause is often the one that tells."""
     stack = "".join(exception.get("stack") or []).rstrip()
     name, message = str(exception.get("name")), str(exception.get("message")).rstrip()
-    # Pipes takes the traceback's last line for the message, which begins with the name.
-    yield f"{message if message.startswith(name) else f'{name}: {message}'}\n\n{stack}"
+    # Pipes takes the traceback's last line for the message, which begins with the name, and its module.
+    named = message.partition(":")[0].rpartition(".")[2] == name
+    yield f"{message if named else f'{name}: {message}'}\n\n{stack}"
     if earlier := exception.get("cause") or exception.get("context"):
         for text in _exception_chain(earlier):
             yield f"which came from {text}"
