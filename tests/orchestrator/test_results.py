@@ -265,7 +265,7 @@ def test_the_name_of_an_exception_is_said_once(results):
     exception = {"name": "DriftError", "message": "shop.errors.DriftError: node 'a' is gone"}
     take(results, "closed", exception=exception)
 
-    with pytest.raises(GroupFailedError, match="any node did: shop.errors.DriftError: node 'a'"):
+    with pytest.raises(GroupFailedError, match=r"any node did: shop\.errors\.DriftError: node 'a'"):
         results.judge(WELL, [], [])
 
 
