@@ -65,7 +65,7 @@ def test_environment_without_kedro(error_of):
     """A worker in an environment without Kedro says what is missing, and whose `python` is meant."""
     error = error_of(python=sys.executable)
 
-    assert f"Cannot work for a Kedro project with '{sys.executable}'" in error
+    assert f"NoKedroError: Cannot work for a Kedro project with '{sys.executable}'" in error
     assert "Name the interpreter of the project's own environment" in error
     assert "WorkerRefusedError" in error
 
