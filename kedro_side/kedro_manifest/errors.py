@@ -124,6 +124,23 @@ class InvocationError(KedroPipesError):
     """
 
 
+class NoKedroError(InvocationError):
+    """The interpreter that is to work for a project has no Kedro.
+
+    Cure: name that of the project's environment: `python` in `KedroProject`, `KEDRO_PYTHON`, or on
+    the command line.
+    """
+
+    @classmethod
+    def here(cls, executable: str) -> NoKedroError:
+        """Return the error for an interpreter."""
+        return cls(
+            f"Cannot work for a Kedro project with '{executable}': Kedro is not installed there. "
+            "Name the interpreter of the project's own environment, in which "
+            "kedro-dagster-pipes[kedro] is installed."
+        )
+
+
 class ProjectDriftError(KedroPipesError):
     """The project no longer matches the manifest that Dagster was given.
 

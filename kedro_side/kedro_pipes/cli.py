@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 from kedro_manifest.codec import encode_manifest, write_manifest
-from kedro_manifest.errors import KedroPipesError
+from kedro_manifest.errors import KedroPipesError, NoKedroError
 from kedro_manifest.findings import count
 from kedro_manifest.model import Manifest
 
@@ -124,10 +124,7 @@ def main(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name != "kedro":
             raise
-        say(
-            f"Cannot load Kedro: {error} in '{sys.executable}'. Use the interpreter of the Kedro "
-            "project's environment, with kedro-dagster-pipes[kedro] installed in it."
-        )
+        explain(NoKedroError.here(sys.executable))
         return 1
     return result if isinstance(result, int) else 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from kedro.pipeline import Pipeline as KedroPipeline
 from kedro.pipeline.node import Node as KedroNode
 from kedro_manifest.codec import content_hash
 from kedro_manifest.errors import DuplicateNameError, OrchestrationError, UnknownNameError
+from kedro_manifest.findings import Finding
 from kedro_manifest.model import Dataset, Manifest, Node, Pipeline, Project
 from kedro_manifest.orchestration.placement import Store
 from kedro_manifest.orchestration.root import read_orchestration
 from kedro_manifest.planning.graph import PipelineGraph
+from kedro_manifest.preflight.check import check_manifest
 from pluggy import PluginManager
 
 from kedro_pipes.project.added_datasets import added_datasets
@@ -42,8 +44,10 @@ from kedro_pipes.project.loading import (
 )
 from kedro_pipes.project.node_source import SourceReader
 from kedro_pipes.project.orchestration_file import (
+    FILE,
     Ineffective,
     find_ineffective,
+    locate,
     make_public,
     read_blocked_plugins,
     read_file,
@@ -55,6 +59,7 @@ from kedro_pipes.project.redaction import public_json, redact_text
 from kedro_pipes.project.registry_probe import probe_registry
 from kedro_pipes.project.runtime_parameters import find_runtime_parameters
 from kedro_pipes.project.scrubbing import known_secrets, scrub_manifest
+from kedro_pipes.project.surroundings import look_around
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +90,7 @@ def export_project(
         pipelines: Registered pipelines to export; None for all.
         parameter_values: False leaves the parameters' default values out.
         tell: Is told which entries of `dagster.yml` have no effect, such as those that are left
-            out because they look like secrets.
+            out because they look like secrets, and which do not fit the project.
 
     Raises:
         ProjectNotFoundError: No project here.
@@ -113,7 +118,29 @@ def export_project(
     if tell is not None:
         for entry in ineffective_entries(live, manifest):
             tell(str(entry))
+        for finding in refused_entries(live, manifest):
+            tell(f"{finding.place}: {finding.message} {finding.cure}")
     return manifest
+
+
+def refused_entries(live: LiveProject, manifest: Manifest) -> Iterator[Finding]:
+    """Yield the entries of `dagster.yml` that do not fit the project: Dagster will refuse them.
+
+    The export does not: who takes a part of a project, or makes jobs in Python, may do without.
+    """
+    around = look_around(live.context.config_loader, live.env, live.project.path)
+    for finding in check_manifest(manifest, around=around):
+        if finding.severity == "error" and finding.place.startswith(FILE):
+            yield in_its_file(finding, live)
+
+
+def in_its_file(finding: Finding, live: LiveProject) -> Finding:
+    """Return a finding on an entry of `dagster.yml` with the file and line of the entry."""
+    if not finding.place.startswith(FILE):
+        return finding
+    place = finding.place.removeprefix(FILE).removeprefix(": ")
+    file = locate(place, live.context.config_loader, live.env, live.project.path)
+    return msgspec.structs.replace(finding, place=f"{file}: {place}" if place else file)
 
 
 def ineffective_entries(live: LiveProject, manifest: Manifest) -> list[Ineffective]:

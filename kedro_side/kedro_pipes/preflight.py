@@ -30,7 +30,13 @@ from kedro_manifest.planning.plan import Plan, plan_groups
 from kedro_manifest.preflight.check import check_manifest, clients_of
 from kedro_manifest.settings.hooks import fired_once
 
-from kedro_pipes.export import LiveProject, describe_project, ineffective_entries, open_live_project
+from kedro_pipes.export import (
+    LiveProject,
+    describe_project,
+    in_its_file,
+    ineffective_entries,
+    open_live_project,
+)
 from kedro_pipes.project.configuration import (
     ConfigurationError,
     configuration_folders,
@@ -41,7 +47,7 @@ from kedro_pipes.project.dataset_types import explain_missing_type
 from kedro_pipes.project.hook_registration import unknown_names
 from kedro_pipes.project.hook_state import kept_for_other_hooks
 from kedro_pipes.project.loading import first_line
-from kedro_pipes.project.orchestration_file import FILE, locate
+from kedro_pipes.project.orchestration_file import FILE
 from kedro_pipes.project.redaction import redact_text, redact_uri
 from kedro_pipes.project.surroundings import look_around
 from kedro_pipes.worker.staging import absolute_url, make_folder
@@ -77,7 +83,7 @@ def check_project(*, clients: Collection[str] = (), **options: Any) -> list[Find
     findings += _check_staging(live, manifest, places)
     findings += _check_ineffective(live, manifest)
     findings += _check_hooks(live, manifest)
-    return sort_findings(_in_its_file(each, live) for each in findings)
+    return sort_findings(in_its_file(each, live) for each in findings)
 
 
 def finding_of(error: KedroPipesError) -> Finding:
@@ -121,15 +127,6 @@ def _hooks_may_add_data(live: LiveProject) -> bool:
         for name in _DATA_HOOKS
         for implementation in getattr(hooks, name).get_hookimpls()
     )
-
-
-def _in_its_file(finding: Finding, live: LiveProject) -> Finding:
-    """Name the file and line of a wrong entry of `dagster.yml`."""
-    if finding.code != "dagster-yml":
-        return finding
-    place = finding.place.removeprefix(FILE).removeprefix(": ")
-    file = locate(place, live.context.config_loader, live.env, live.project.path)
-    return msgspec.structs.replace(finding, place=f"{file}: {place}" if place else file)
 
 
 def _check_ineffective(live: LiveProject, manifest: Manifest) -> Iterator[Finding]:

@@ -159,6 +159,8 @@ class KedroProject:
         """
         state = self.project_dir / STATE_FOLDER
         state.mkdir(exist_ok=True)
+        # Git sees nothing of the folder, whatever the project's own .gitignore says.
+        (state / ".gitignore").write_text("*\n")
         stamp = state / f"{self.inherited_variable.lower()}.stamp"
         with FileLock(state / "export.lock", timeout=_EXPORT_TIMEOUT_S):
             sources = self._fingerprint()

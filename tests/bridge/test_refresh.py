@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 from dagster_kedro import KedroProject
@@ -49,6 +50,19 @@ def test_exports_what_changed(fresh):
     rename_pipeline(fresh.folder)
 
     assert "remembered" in pipelines(fresh())
+
+
+@pytest.mark.usefixtures("under_dev")
+def test_git_sees_nothing_of_the_copies(fresh):
+    """Whose `.gitignore` knows nothing of us, commits no copies of manifests."""
+    (fresh.folder / ".gitignore").unlink()
+    subprocess.run(["git", "init", "-q", fresh.folder], check=True)
+    fresh()
+
+    status = ["git", "status", "--porcelain", "--untracked-files=all"]
+    told = subprocess.run(status, cwd=fresh.folder, capture_output=True, text=True, check=True)
+    assert ".kedro-pipes" not in told.stdout
+    assert list((fresh.folder / ".kedro-pipes").glob("manifest.*.json"))
 
 
 @pytest.mark.usefixtures("under_dev")

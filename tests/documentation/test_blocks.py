@@ -44,7 +44,7 @@ NOT_RUN = {
     "docs/how-to/use-ssh.md": (3, "need SSH servers: tests/bridge, -m ssh"),
     "docs/how-to/use-the-component.md": (2, "needs a `dg` project: tests/bridge/test_component.py"),
     "docs/reference/cli.md": (
-        5,
+        6,
         "messages: tests/kedro_side/test_orchestration_file.py; times of `profile`; files in the home folder",
     ),
     "docs/reference/manifest.md": (1, "an entry: the schema and tests/kedro_side/test_export.py"),

@@ -101,7 +101,8 @@ def test_changed_function_body_only_warns(spaceport, invocation):
 
     assert 0 == result.returncode, result.stderr
     assert "Node 'clean_shuttles' has another function body" in result.stderr
-    assert "It runs as it is now; export again" in result.stderr
+    assert "It runs as it is now" in result.stderr
+    assert "Export it again with `kedro pipes export`" in result.stderr
 
 
 def test_manifest_of_another_project(spaceport, invocation):

@@ -131,10 +131,10 @@ def test_names_that_mean_nothing(hooked, kedro_pipes):
     found = json.loads(kedro_pipes("check", "--json").stdout)["findings"]
     places = [each["place"] for each in found if each["code"] == "unknown-hooks"]
 
-    assert [
-        "dagster.yml: blocked_plugins",
-        "dagster.yml: run_hooks.hooked.hooks.Tellers",
-    ] == places
+    assert all(place.startswith("conf/base/dagster.yml:") for place in places)
+    assert {"blocked_plugins", "run_hooks.hooked.hooks.Tellers"} == {
+        place.partition(": ")[2] for place in places
+    }
 
 
 @pytest.mark.parametrize(("run_hooks", "expected"), [("once", 1), ("per_process", 0)])

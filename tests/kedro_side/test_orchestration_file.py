@@ -124,7 +124,7 @@ def test_what_looks_like_a_secret_is_told(spaceport, try_export):
     write(spaceport, "conf/base/dagster.yml", SECRETIVE)
 
     result = try_export(spaceport)
-    warnings = [line for line in result.stderr.splitlines() if line.startswith("Warning")]
+    warnings = [line for line in result.stderr.splitlines() if "is not exported" in line]
 
     assert result.returncode == 0, result.stderr
     assert "correct-horse" not in result.stderr + (spaceport / "manifest.json").read_text()
@@ -181,3 +181,20 @@ def test_secrets_in_other_places_are_left_out(text):
     assert [each.reason for each in find_ineffective(written, public)][-1:] == [
         "looks like a secret and is not exported"
     ]
+
+
+def test_what_does_not_fit_the_project_is_told_with_file_and_line(spaceport, try_export):
+    """A name that is not there is no wrong file, so there is a manifest; Dagster will refuse it."""
+    write(
+        spaceport,
+        "conf/base/dagster.yml",
+        "jobs:\n  a:\n    schedule: nigthly\nschedules:\n  nightly: {cron_schedule: '@daily'}\n",
+    )
+
+    result = try_export(spaceport)
+
+    assert 0 == result.returncode
+    assert (
+        "Warning: conf/base/dagster.yml:3: jobs.a.schedule: There is no schedule 'nigthly'. Did you "
+        "mean 'nightly'?" in result.stderr.splitlines()
+    )

@@ -155,7 +155,7 @@ def test_a_client_for_what_is_not_there():
     (found,) = check_manifest(manifest_of(CLEAN, FILES, clients={"big": entry}))
 
     assert ("clients", "dagster.yml: clients.big.for.nodes") == (found.code, found.place)
-    assert "clients.big.for.nodes: there is no node 'c'" in found.message
+    assert "There is no node 'c'." == found.message
 
 
 def test_errors_come_first():
@@ -232,6 +232,12 @@ NAMES = {
     ("job", "place", "hint"),
     [
         ({"schedule": "nigthly"}, "schedule", "'nightly'"),
+        ({"schedule": {"cron_schedule": "0 3 * *"}}, "schedule.cron_schedule", "five fields"),
+        (
+            {"schedule": {"cron_schedule": "@daily", "execution_timezone": "Europe/Londn"}},
+            "schedule.execution_timezone",
+            "'Europe/London'",
+        ),
         ({"executor": "loca"}, "executor", "'local'"),
         ({"executor": "multiproces"}, "executor", "'multiprocess'"),
         ({"executor": {}}, "executor", "such as `in_process:`"),
@@ -255,6 +261,15 @@ def test_jobs_that_name_what_is_not_there(job, place, hint):
     assert hint in found[0].cure
 
 
+def test_a_schedule_that_nobody_can_tell_the_time_of():
+    """What Dagster would refuse when it loads is found without it."""
+    schedules = {"nightly": {"cron_schedule": ["@daily", "0 0 3 * * *"]}}
+
+    (found,) = findings(jobs={"j": {"schedule": "nightly"}}, schedules=schedules)
+
+    assert "dagster.yml: schedules.nightly.cron_schedule" == found.place
+
+
 def test_every_wrong_job_is_found_at_once():
     """A person mends the file once, not once for each error."""
     jobs = {"a": {"schedule": "x", "executor": "y"}, "b": {"pipeline": "z"}}
@@ -266,10 +281,11 @@ def test_every_wrong_job_is_found_at_once():
     ("job", "place", "said"),
     [
         ({"parameters": {"rtae": 2}}, "parameters.rtae", "Did you mean 'rate'?"),
-        ({"parameters": {"rate": "fast"}}, "parameters.rate", "expected number, got 'fast'"),
-        ({"parameters": {"rate": True}}, "parameters.rate", "expected number, got True"),
-        ({"parameters": {"model": 3}}, "parameters.model", "expected object, got 3"),
+        ({"parameters": {"rate": "fast"}}, "parameters.rate", "Expected number, got 'fast'"),
+        ({"parameters": {"rate": True}}, "parameters.rate", "Expected number, got True"),
+        ({"parameters": {"model": 3}}, "parameters.model", "Expected object, got 3"),
         ({"parameters": {"model": {"dept": 3}}}, "parameters.model.dept", "Did you mean 'depth'?"),
+        ({"parameters": {"model": {"depth": 1.5}}}, "parameters.model.depth", "a decimal point"),
         ({"load_versions": {"y": "1"}}, "load_versions.y", "Did you mean 'x'?"),
     ],
 )
@@ -286,7 +302,7 @@ def test_jobs_that_configure_runs_wrongly(job, place, said):
     (found,) = check_manifest(msgspec.structs.replace(manifest, parameters=described))
 
     assert ("jobs", f"dagster.yml: jobs.j.{place}") == (found.code, found.place)
-    assert said in found.message
+    assert said in f"{found.message} {found.cure}"
 
 
 def test_jobs_that_configure_runs_rightly():

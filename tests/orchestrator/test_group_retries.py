@@ -146,8 +146,10 @@ def test_only_the_rest_runs_again(run, one_group):
     assert [("raw", 1), ("model", 2)] == done.attempts()
     said = "\n".join(done.logged)
     assert (
-        "Group 'both', attempt 1 of 2 failed (node) and is tried again at once: Node 'fit'" in said
+        "Group 'both', attempt 1 of 2 failed (node) and is tried again at once: Node 'fit' failed "
+        "while running it: OSError: no luck" in done.logged
     )
+    assert 1 == said.count("…")  # the traceback
     assert "Group 'both', attempt 2 of 2: runs fit." in said
 
 

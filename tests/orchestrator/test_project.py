@@ -143,8 +143,9 @@ def test_export_in_the_wrong_environment(tmp_path):
         project.manifest  # noqa: B018
     assert "-m kedro_pipes export" in str(raised.value)
     assert "exit code 1" in str(raised.value)
-    assert f"No module named 'kedro' in '{sys.executable}'" in str(raised.value)
-    assert "interpreter of the Kedro project's environment" in str(raised.value)
+    assert "Kedro is not installed there. Name the interpreter of the project's" in str(
+        raised.value
+    )
     assert "Traceback" not in str(raised.value)
 
 

@@ -260,6 +260,15 @@ def test_exception_before_any_node(results):
         results.judge(WELL, [], [])
 
 
+def test_the_name_of_an_exception_is_said_once(results):
+    """Pipes sends the traceback's last line, in which the name has its module before it."""
+    exception = {"name": "DriftError", "message": "shop.errors.DriftError: node 'a' is gone"}
+    take(results, "closed", exception=exception)
+
+    with pytest.raises(GroupFailedError, match=r"any node did: shop\.errors\.DriftError: node 'a'"):
+        results.judge(WELL, [], [])
+
+
 @pytest.mark.parametrize(
     ("ended", "how"),
     [

@@ -99,6 +99,7 @@ def test_memory(specs, node):
     ("dataset_type", "kinds"),
     [
         ("pandas.CSVDataset", {"kedro", "pandas", "csv"}),
+        ("partitions.PartitionedDataset", {"kedro", "partitioned"}),
         ("kedro_datasets.polars.EagerPolarsDataset", {"kedro", "polars", "eagerpolars"}),
         ("json.JSONDataset", {"kedro", "json"}),
     ],

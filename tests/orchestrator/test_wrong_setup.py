@@ -62,8 +62,12 @@ def test_missing_interpreter(error_of):
 
 
 def test_environment_without_kedro(error_of):
-    """A worker in an environment without Kedro says what is missing."""
-    assert "No module named 'kedro'" in error_of(python=sys.executable)
+    """A worker in an environment without Kedro says what is missing, and whose `python` is meant."""
+    error = error_of(python=sys.executable)
+
+    assert f"NoKedroError: Cannot work for a Kedro project with '{sys.executable}'" in error
+    assert "Name the interpreter of the project's own environment" in error
+    assert "WorkerRefusedError" in error
 
 
 def test_environment_without_the_worker(error_of, tmp_path):

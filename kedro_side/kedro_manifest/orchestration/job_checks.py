@@ -18,8 +18,10 @@ from kedro_manifest.orchestration.jobs import (
     Executor,
     ExecutorKind,
     Logger,
+    Schedule,
 )
 from kedro_manifest.orchestration.root import Orchestration
+from kedro_manifest.orchestration.times import time_problems
 from kedro_manifest.planning.graph import PipelineGraph
 from kedro_manifest.planning.selection import filter_nodes
 
@@ -105,6 +107,8 @@ def _entry_problems(orchestration: Orchestration) -> Iterator[OrchestrationError
         yield OrchestrationError.unknown("executor", "executor", own, known)
     for name, logger in orchestration.loggers.items():
         yield from _logger_problems(logger, f"loggers.{name}")
+    for name, schedule in orchestration.schedules.items():
+        yield from time_problems(schedule, f"schedules.{name}")
 
 
 def _executors(orchestration: Orchestration) -> list[str]:
@@ -140,6 +144,8 @@ def _names_problems(orchestration: Orchestration, named: NamedJob) -> Iterator[O
             yield OrchestrationError.unknown(f"{place}.{key}", key.rstrip("s"), name, known)
     if isinstance(job.executor, dict):
         yield from _executor_problems(job.executor, f"{place}.executor")
+    if isinstance(job.schedule, Schedule):
+        yield from time_problems(job.schedule, f"{place}.schedule")
     for number, logger in enumerate(job.loggers):
         if isinstance(logger, Logger):
             yield from _logger_problems(logger, f"{place}.loggers.{number}")

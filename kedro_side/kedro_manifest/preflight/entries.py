@@ -11,12 +11,13 @@ ORCHESTRATION_FILE = "dagster.yml"
 
 
 def entry_finding(error: OrchestrationError, code: str = "dagster-yml") -> Finding:
-    """Return what is wrong with an entry as a finding."""
+    """Return what is wrong with an entry as a finding, which says place and cure for itself."""
+    problem = f"{error.problem[:1].upper()}{error.problem[1:]}."
     return Finding(
         severity="error",
         code=code,
         place=f"{ORCHESTRATION_FILE}: {error.place}" if error.place else ORCHESTRATION_FILE,
-        message=str(error),
+        message=problem if error.problem else str(error),
         cure=error.hint or "Mend the entry.",
     )
 

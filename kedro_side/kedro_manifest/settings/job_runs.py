@@ -53,7 +53,15 @@ def _wrong_parameters(
             yield from _wrong_parameters(value, branch.children, here)
         elif branch.children or not _fits(value, branch.parameter.type):
             expected = "object" if branch.children else branch.parameter.type
-            yield OrchestrationError.at(here, f"expected {expected}, got {value!r}")
+            yield OrchestrationError.at(
+                here, f"expected {expected}, got {value!r}", _cure(expected, value)
+            )
+
+
+def _cure(expected: str, value: Any) -> str:
+    if expected == "integer" and isinstance(value, float):
+        return "Write its default in the project's parameters with a decimal point to allow that."
+    return ""
 
 
 def _fits(value: Any, kind: str) -> bool:

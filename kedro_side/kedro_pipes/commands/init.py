@@ -156,4 +156,7 @@ def _next_commands(command: str, project: Path, env: str | None) -> Iterable[str
         yield f"  cd {relative(project)}"
     export = f"{command} export{f' --env {env}' if env else ''}"
     yield f"  {export}  # in this environment: writes manifest.json"
-    yield f"  {'dagster dev':<{len(export)}}  # in Dagster's environment: opens the web interface"
+    yield (
+        f"  {'dagster dev':<{len(export)}}  # in another environment, which has dagster-webserver and "
+        "kedro-dagster-pipes[dagster]: opens the web interface"
+    )

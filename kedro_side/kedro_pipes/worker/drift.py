@@ -21,6 +21,8 @@ from kedro_pipes.project.node_source import SourceReader
 
 logger = logging.getLogger(__name__)
 
+_CURE = "Export it again with `kedro pipes export` and reload the code location."
+
 
 def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path: Path) -> None:
     """Compare the invocation's nodes with the project's; warn of changed function bodies.
@@ -33,17 +35,15 @@ def refuse_drift(invocation: Invocation, nodes: Mapping[str, Node], project_path
     _refuse_another_project(invocation)
     for name in _changed_functions(invocation, nodes, project_path):
         logger.warning(
-            "Node '%s' has another function body than the manifest knows. It runs as it is now; "
-            "export again for Dagster to know its new code version.",
+            "Node '%s' has another function body than the manifest knows. It runs as it is now, and "
+            "Dagster takes it for the same code. %s",
             name,
+            _CURE,
         )
     found = [*kedro_difference(invocation.expected_kedro), *differences(invocation.expected, nodes)]
     if not found:
         return
-    message = (
-        f"The project no longer matches its manifest: {'; '.join(found)}. Export it again "
-        "with `kedro pipes export` and reload the code location."
-    )
+    message = f"The project no longer matches its manifest: {'; '.join(found)}. {_CURE}"
     if invocation.on_drift == "refuse":
         raise ProjectDriftError(message)
     logger.warning(message)

@@ -16,7 +16,7 @@ from dagster_pipes import (
     PipesParamsLoader,
 )
 from kedro_manifest import __version__
-from kedro_manifest.errors import InvocationError
+from kedro_manifest.errors import InvocationError, NoKedroError
 from kedro_manifest.invocation import BUCKET_PARAM, Invocation, decode_invocation, unknown_fields
 
 from kedro_pipes.worker.channel import NumberedMessageWriter
@@ -51,8 +51,12 @@ def work_under_pipes(
                     f"{invocation.sender} asks: this worker has {__version__}, and does not know it. "
                     "Upgrade kedro-dagster-pipes in the worker's environment."
                 )
-            from kedro_pipes.worker.reports import PipesReports  # noqa: PLC0415 - imports kedro
-
+            try:
+                from kedro_pipes.worker.reports import PipesReports  # noqa: PLC0415 - imports kedro
+            except ModuleNotFoundError as error:
+                if error.name != "kedro":
+                    raise
+                raise NoKedroError.here(sys.executable) from None
             work(invocation, PipesReports(pipes, output))
     except InvocationError as error:
         output.copying()  # it went out with the closing message

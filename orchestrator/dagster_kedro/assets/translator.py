@@ -225,6 +225,8 @@ def _dataset_kinds(dataset: Dataset) -> list[str]:
     module, _, class_name = dataset.type.rpartition(".")
     library = module.split(".")[1] if module.startswith("kedro_datasets.") else module.split(".")[0]
     form = class_name.removesuffix("Dataset").removesuffix("DataSet").lower()
+    if library == "partitions":  # which `partitioned` says, and is a word of Dagster's own
+        library = form
     return [kind for kind in dict.fromkeys([library, form]) if kind.isidentifier()]
 
 

@@ -5,14 +5,13 @@ Knows neither nodes nor pipelines: a job comes ready-made.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import dagster as dg
 from kedro_manifest.errors import OrchestrationError
 from kedro_manifest.orchestration.jobs import Schedule
+from kedro_manifest.orchestration.times import no_cron_schedule, time_problems
 
 _STATUS = {
     "running": dg.DefaultScheduleStatus.RUNNING,
@@ -39,7 +38,8 @@ def schedule_of(
     Raises:
         OrchestrationError: No cron expression, no time zone, or no such partition.
     """
-    _check_timezone(schedule, place)
+    for problem in time_problems(schedule, place):
+        raise problem
     if partitions_def is None and schedule.partition != "latest":
         raise OrchestrationError.at(
             f"{place}.partition", f"job '{job.name}' has no partitions", "Take the key out."
@@ -63,12 +63,7 @@ def schedule_of(
     except dg.DagsterInvalidDefinitionError as error:
         if "cron" not in str(error):
             raise OrchestrationError.at(place, str(error).rstrip(".")) from error
-        raise OrchestrationError.at(
-            f"{place}.cron_schedule",
-            f"{schedule.cron_schedule!r} is no cron schedule",
-            "Write five fields, such as '0 3 * * *', or one of '@hourly', '@daily', '@weekly', "
-            "'@monthly'.",
-        ) from error
+        raise no_cron_schedule(schedule, place) from error
 
 
 def keys_due(
@@ -119,23 +114,6 @@ def _requests(
             yield dg.RunRequest(run_key=str(key), partition_key=str(key), tags=schedule.tags)
 
     return requests
-
-
-def _check_timezone(schedule: Schedule, place: str) -> None:
-    wanted = schedule.execution_timezone
-    if wanted is None:
-        return
-    try:
-        zoneinfo.ZoneInfo(wanted)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        near = get_close_matches(wanted, zoneinfo.available_timezones())
-        raise OrchestrationError.at(
-            f"{place}.execution_timezone",
-            f"there is no time zone '{wanted}'",
-            f"Did you mean {', '.join(map(repr, near))}?"
-            if near
-            else "Write one such as 'Europe/Berlin'.",
-        ) from error
 
 
 def _check_key(

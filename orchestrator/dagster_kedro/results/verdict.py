@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kedro_manifest.errors import InvocationError, ProjectDriftError
+from kedro_manifest.errors import InvocationError, NoKedroError, ProjectDriftError
 from kedro_manifest.events import NodeFailed
 
 from dagster_kedro.clients.base import WorkerExit
@@ -35,7 +35,7 @@ _TAKEN: dict[str, type[GroupFailedError]] = {
 }
 _BLOCKED = "BlockedByCheckError"
 """What a worker raises instead of running a node that a failed check is upstream of."""
-_REFUSALS = {error.__name__ for error in (ProjectDriftError, InvocationError)}
+_REFUSALS = {error.__name__ for error in (ProjectDriftError, InvocationError, NoKedroError)}
 """What a worker raises before it starts on its nodes, and would raise again."""
 
 

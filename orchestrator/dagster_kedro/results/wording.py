@@ -24,7 +24,7 @@ from kedro_manifest.events import (
 from kedro_manifest.planning.plan import Group
 
 from dagster_kedro.clients.base import WorkerExit
-from dagster_kedro.errors import GroupFailedError
+from dagster_kedro.errors import GroupFailedError, NodeFailedError
 
 _SHOWN_PARTITIONS = 20
 _NEXT_UNIT = 1024
@@ -136,15 +136,16 @@ def describe_undeclared(asset: str, check: str, *, passed: bool) -> LogLine:
 
 def describe_failure(failure: NodeFailed) -> str:
     """Return which node failed, while doing what, and its traceback."""
+    return f"{_name_failure(failure)}\n\n{failure.traceback.rstrip()}"
+
+
+def _name_failure(failure: NodeFailed) -> str:
     among = f"one of {', '.join(map(repr, failure.among))}" if failure.among else ""
     dataset = f"'{failure.dataset}'" if failure.dataset else among
     doing = {"load": f"loading {dataset}", "save": f"saving {dataset}"}.get(
         failure.phase if dataset else "", "running it"
     )
-    return (
-        f"Node '{failure.node}' failed while {doing}: {failure.error_type}: {failure.message}\n\n"
-        f"{failure.traceback.rstrip()}"
-    )
+    return f"Node '{failure.node}' failed while {doing}: {failure.error_type}: {failure.message}"
 
 
 def describe_attempt(group: Group, number: int, most: int) -> str:
@@ -157,9 +158,12 @@ def describe_failed_attempt(
 ) -> str:
     """Return that an attempt at a group has failed, why, and when the next begins."""
     again = f"in {wait_s:.1f} s" if wait_s else "at once"
+    # A node's traceback stands in the log already, with the event.
+    failure = error.failure if isinstance(error, NodeFailedError) else None
+    why = _name_failure(failure) if failure else error
     return (
         f"Group '{group.name}', attempt {number} of {most} failed ({error.kind}) and is tried "
-        f"again {again}: {error}"
+        f"again {again}: {why}"
     )
 
 
@@ -173,8 +177,9 @@ def _exception_chain(exception: Mapping[str, Any]) -> Iterator[str]:
     """Yield an exception and what it came from: the first cause is often the one that tells."""
     stack = "".join(exception.get("stack") or []).rstrip()
     name, message = str(exception.get("name")), str(exception.get("message")).rstrip()
-    # Pipes takes the traceback's last line for the message, which begins with the name.
-    yield f"{message if message.startswith(name) else f'{name}: {message}'}\n\n{stack}"
+    # Pipes takes the traceback's last line for the message, which begins with the name, and its module.
+    named = message.partition(":")[0].rpartition(".")[2] == name
+    yield f"{message if named else f'{name}: {message}'}\n\n{stack}"
     if earlier := exception.get("cause") or exception.get("context"):
         for text in _exception_chain(earlier):
             yield f"which came from {text}"
