@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -208,8 +209,9 @@ class KubernetesApi:
 
     def end_watch(self) -> None:
         """Have whoever waits for the next line of the watch wait no longer."""
-        with suppress(Exception):  # it has ended, or urllib3 is older than 2.3
-            self._watching.shutdown()
+        with suppress(AttributeError, OSError):  # there is none, or it has ended
+            # Not `SSLSocket`'s own method, after which the reader gets what is still encrypted.
+            socket.socket.shutdown(self._watching.connection.sock, socket.SHUT_RD)
 
     def read_log(
         self, pod: str, container: str, *, since: str | None, follow: bool, silence_s: float
