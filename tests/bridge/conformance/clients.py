@@ -359,6 +359,12 @@ class KubernetesUnderTest(DockerUnderTest):
         answer = api._core.read_namespaced_pod(name, api.namespace, _preload_content=False)
         return json.loads(answer.data)
 
+    def kill_worker(self, token: str) -> None:
+        """Kill all processes of the worker; those of a node in Docker are this machine's, too."""
+        for pid in processes_with(token):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def orchestrator(self, token: str) -> int:
         """Return the process of the Dagster step that has started the worker."""
         # One that was ended by its lease is left, for its owner or somebody to delete.

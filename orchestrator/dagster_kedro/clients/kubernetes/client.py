@@ -323,7 +323,8 @@ def _create(connection: Connection, body: dict[str, Any]) -> Pod:
     It was made by an orchestrator that is gone, for the very attempt that is begun again here.
     """
     what = f"create pod '{body['metadata']['name']}' in namespace '{connection.api.namespace}'"
-    deadline = time.monotonic() + _GOING_S
+    grace_s = body["spec"]["terminationGracePeriodSeconds"]
+    deadline = time.monotonic() + grace_s + _GOING_S
     with explained(what, "Mend the client's settings, or the orchestrator's rights."):
         while True:
             try:
@@ -356,7 +357,8 @@ def _takeover(connection: Connection, body: dict[str, Any]) -> Pod | None:
     is_ours = theirs.get(STARTED_BY_LABEL) == ours[STARTED_BY_LABEL]
     if is_same and not is_ours and found.status.phase in ("Pending", "Running"):
         return found
-    connection.api.delete_pod(found.metadata.name, found.metadata.uid, 0)
+    # In its own time: without grace its name would be free while its node still runs it.
+    connection.api.delete_pod(found.metadata.name, found.metadata.uid, None)
     return None
 
 
