@@ -70,7 +70,9 @@ def run(bridge, behaviour="fine", *, raw=None, **options):
     said = bridge.adapter.options(bridge.token, **options)
     for part, given in (raw or {}).items():
         had = said["pod"].get(part, {})
-        both = {key: had[key] + each for key, each in given.items() if isinstance(had.get(key), list)}
+        both = {
+            key: had[key] + each for key, each in given.items() if isinstance(had.get(key), list)
+        }
         said["pod"] = {**said["pod"], part: {**had, **given, **both}}
     client = bridge.adapter.client(bridge.token, **{**options, "pod": said["pod"]})
     return bridge.run(behaviour=behaviour, client=client)
@@ -437,7 +439,9 @@ def test_put_out_before_another(bridge):
     """A pod that has the name and does something else ends in its own time before another begins."""
     client = bridge.adapter.client(bridge.token, lease_s=60.0)
     told = bridge.folder / "told"
-    script = f"echo begun >> {told}; trap 'sleep 2; echo ended >> {told}; exit' TERM; sleep 60 & wait"
+    script = (
+        f"echo begun >> {told}; trap 'sleep 2; echo ended >> {told}; exit' TERM; sleep 60 & wait"
+    )
     launch = msgspec.structs.replace(sleeping(bridge), command=["sh", "-c", script])
     kill_orchestrator(start_orchestrator(bridge, client, launch))
     eventually(told.exists)

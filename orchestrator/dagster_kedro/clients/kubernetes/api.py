@@ -386,7 +386,9 @@ def _ours(error: ApiException) -> ApiRefusedError | ApiUnreachableError:
     # Of a connection that is refused, the library has put all that it knows into one long reason.
     handshake = error.__context__
     code = error.status or getattr(handshake, "status_code", 0)
-    words = _words_of(error.body or getattr(handshake, "resp_body", None), str(error.reason or error))
+    words = _words_of(
+        error.body or getattr(handshake, "resp_body", None), str(error.reason or error)
+    )
     if not code or code in _TRIED_AGAIN:
         return ApiUnreachableError(words)
     return ApiRefusedError(code, words)
