@@ -227,24 +227,47 @@ def test_passing_faults(bridge, fault):
 
 @pytest.mark.usefixtures("double")
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("behaviour", "fault", "reason"),
     [
-        ({"method": "POST", "path": "/pods"}, "Cannot create pod 'kedro-only-"),
-        ({"method": "GET", "path": "labelSelector"}, "Cannot follow pod flights/kedro-only-"),
-        ({"method": "GET", "path": "/log"}, "Cannot follow pod flights/kedro-only-"),
-        ({"method": "GET", "path": "/attach"}, "refuses to attach"),
+        ("hang", {"method": "POST", "path": "/pods"}, "Cannot create pod 'kedro-only-"),
+        (
+            "hang",
+            {"method": "GET", "path": "labelSelector"},
+            "Cannot follow pod flights/kedro-only-",
+        ),
+        ("hang", {"method": "GET", "path": "/log"}, "Cannot follow pod flights/kedro-only-"),
+        ("fine", {"method": "GET", "path": "/log"}, "Cannot follow pod flights/kedro-only-"),
+        ("hang", {"method": "GET", "path": "/attach"}, "refuses to attach"),
     ],
     ids=str,
 )
-def test_missing_rights(bridge, fault, reason):
+def test_missing_rights(bridge, behaviour, fault, reason):
     """A right that is missing is told at once, with the request that wanted it."""
     tell(faults=[{**fault, "status": 403, "message": "flights is forbidden"}])
-    finished = run(bridge, "hang")
+    finished = run(bridge, behaviour)
 
     assert not finished.success
     assert reason in finished.error
     assert "flights is forbidden" in finished.error
     assert "Handshake" not in finished.error  # nor all else that the library says of it
+
+
+@pytest.mark.usefixtures("double")
+def test_missing_right_to_delete(bridge):
+    """A pod that may not be deleted is told; its outcome stays what it was."""
+    tell(
+        faults=[{"method": "DELETE", "path": "/pods", "status": 403, "message": "it is forbidden"}]
+    )
+    finished = run(bridge)
+    tell(faults=[])
+    (left,) = bridge.adapter.pods(bridge.token)
+    bridge.adapter.api().delete_pod(left.metadata.name, None, 0)
+
+    assert finished.success, finished.errors
+    place = f"pod {bridge.adapter.api().namespace}/{left.metadata.name}"
+    told = [text for level, text in finished.logged if level == "WARNING" and "delete" in text]
+    assert told[0].startswith(f"Cannot delete {place}: the Kubernetes API refuses it (403): it is")
+    assert len(told) == 1
 
 
 @pytest.mark.usefixtures("double")
