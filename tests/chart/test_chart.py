@@ -273,11 +273,18 @@ def test_wrong_values(render, values, said):
 
 
 def test_notes(render):
-    """After an installation the user is told how Dagster comes to know the location."""
-    files = render(PRODUCTION)["files"]
+    """The notes say how the location is asked, and are values as the official chart takes them."""
+    files = render(MINIMAL)["files"]
     notes = next(text for path, text in files.items() if path.endswith("NOTES.txt"))
+    host = "flights-kedro-dagster-pipes.data"
+    server = {"host": host, "port": 4000, "name": "flights"}
+    values = yaml.safe_load(notes.split("official chart:\n")[1].split("\nor by")[0])
 
-    assert "host: flights-kedro-dagster-pipes.data" in notes
+    assert {
+        "dagsterWebserver": {"workspace": {"enabled": True, "servers": [server]}},
+        # Without it there is no workspace; with its subchart there is an example's code location.
+        "dagster-user-deployments": {"enabled": True, "enableSubchart": False},
+    } == values
     assert "helm test flights --namespace data" in notes
 
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -358,6 +358,12 @@ class KubernetesUnderTest(DockerUnderTest):
         api = self.api()
         answer = api._core.read_namespaced_pod(name, api.namespace, _preload_content=False)
         return json.loads(answer.data)
+
+    def kill_worker(self, token: str) -> None:
+        """Kill all processes of the worker; those of a node in Docker are this machine's, too."""
+        for pid in processes_with(token):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def orchestrator(self, token: str) -> int:
         """Return the process of the Dagster step that has started the worker."""

@@ -130,7 +130,7 @@ class Webserver:
         return answer["data"]
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             try:
                 self._ask(_READY)

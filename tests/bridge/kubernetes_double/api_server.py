@@ -64,6 +64,17 @@ def refuse(code: int, message: str, reason: str | None = None) -> kmock.Kubernet
     return kmock.KubernetesError(status=code, reason=reason or _REASONS.get(code), message=message)
 
 
+def _refuse_unknown_volumes(pod: dict) -> None:
+    """Refuse a pod that mounts a volume which it does not have; the schema knows nothing of that."""
+    known = {each["name"] for each in pod["spec"].get("volumes", [])}
+    for number, container in enumerate(pod["spec"]["containers"]):
+        for at, mount in enumerate(container.get("volumeMounts", [])):
+            if mount["name"] not in known:
+                place = f"spec.containers[{number}].volumeMounts[{at}].name"
+                words = f'{place}: Not found: "{mount["name"]}"'
+                raise refuse(422, f'Pod "{pod["metadata"]["name"]}" is invalid: {words}')
+
+
 class ApiServer(kmock.KubernetesScaffold):
     """Serves objects of any namespace.
 
@@ -220,6 +231,8 @@ class ApiServer(kmock.KubernetesScaffold):
             kubernetes_validate.validate(body, KUBERNETES_VERSION, strict=True)
         except kubernetes_validate.ValidationError as error:
             raise refuse(422, f"{body['kind']} is invalid: {error.message}") from error
+        if plural == "pods":
+            _refuse_unknown_volumes(body)
         name = body["metadata"]["name"]
         if self.find(plural, namespace, name) is not None:
             raise refuse(409, f'{plural} "{name}" already exists')

@@ -25,6 +25,7 @@ import docker
 
 NODE = {"cpu": 64.0, "memory": 64 * 2**30, "labels": {"kubernetes.io/os": "linux"}}
 _LINE_BYTES = 16 * 1024
+_LEAST_GRACE_S = 2
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "m": 1e-3, "": 1}
 
 
@@ -128,11 +129,11 @@ class Kubelet:
         self._tasks[pod["metadata"]["uid"]] = task
 
     def end(self, pod: dict, grace_s: int) -> None:
-        """Delete a pod; without grace, it is forgotten at once."""
+        """Delete a pod; without grace, it is forgotten at once, and its node ends it soon."""
         uid = pod["metadata"]["uid"]
         if grace_s == 0 or "nodeName" not in pod["spec"]:
             self._server.store("pods", "DELETED", pod)
-            asyncio.get_running_loop().create_task(self._stop(pod, 0))
+            asyncio.get_running_loop().create_task(self._stop(pod, _LEAST_GRACE_S))
             return
         if uid in self._endings:
             return
@@ -252,12 +253,20 @@ class Kubelet:
 
     async def _wait_for_volumes(self, pod: dict) -> None:
         namespace = pod["metadata"]["namespace"]
+        # One that no container mounts is passed over.
+        mounts = [each for of in pod["spec"]["containers"] for each in of.get("volumeMounts", [])]
+        mounted = {each["name"] for each in mounts}
         for volume in pod["spec"].get("volumes", []):
+            if volume["name"] not in mounted:
+                continue
             name = volume.get("configMap", {}).get("name")
             told = False
             while name and self._server.find("configmaps", namespace, name) is None:
                 if not told:
-                    said = f'MountVolume.SetUp failed: configmap "{name}" not found'
+                    said = (
+                        f'MountVolume.SetUp failed for volume "{volume["name"]}" : '
+                        f'configmap "{name}" not found'
+                    )
                     self._server.warn(pod, "FailedMount", said)
                     told = True
                 await asyncio.sleep(0.2)

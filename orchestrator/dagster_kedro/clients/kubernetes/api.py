@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -208,8 +209,9 @@ class KubernetesApi:
 
     def end_watch(self) -> None:
         """Have whoever waits for the next line of the watch wait no longer."""
-        with suppress(Exception):  # it has ended, or urllib3 is older than 2.3
-            self._watching.shutdown()
+        with suppress(AttributeError, OSError):  # there is none, or it has ended
+            # Not `SSLSocket`'s own method, after which the reader gets what is still encrypted.
+            socket.socket.shutdown(self._watching.connection.sock, socket.SHUT_RD)
 
     def read_log(
         self, pod: str, container: str, *, since: str | None, follow: bool, silence_s: float
@@ -381,25 +383,20 @@ def _lines(answer: Any) -> Iterator[bytes]:
 
 
 def _ours(error: ApiException) -> ApiRefusedError | ApiUnreachableError:
-    code = error.status or _code_of_handshake(str(error.reason))
-    words = _words_of(error)
+    # Of a connection that is refused, the library has put all that it knows into one long reason.
+    handshake = error.__context__
+    code = error.status or getattr(handshake, "status_code", 0)
+    words = _words_of(
+        error.body or getattr(handshake, "resp_body", None), str(error.reason or error)
+    )
     if not code or code in _TRIED_AGAIN:
         return ApiUnreachableError(words)
     return ApiRefusedError(code, words)
 
 
-def _words_of(error: ApiException) -> str:
-    body = error.body
+def _words_of(body: Any, reason: str) -> str:
     with suppress(msgspec.MsgspecError, TypeError):
         found = msgspec.json.decode(body, type=Failure)
         if found.message:
             return found.message.rstrip(".")
-    return str(body or error.reason or error).strip().rstrip(".")
-
-
-def _code_of_handshake(reason: str) -> int:
-    """Return the code with which the server has refused a connection; 0 if it has not."""
-    words = reason.split()
-    with suppress(ValueError, IndexError):
-        return int(words[words.index("status") + 1])
-    return 0
+    return str(body or reason).strip().rstrip(".")

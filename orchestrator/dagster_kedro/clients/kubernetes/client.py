@@ -196,12 +196,12 @@ class KedroK8sClient(KedroClient):
                     yield worker
                 finally:
                     try:
-                        _end(connection, worker, pod)
+                        _end(connection, worker, pod, launch)
                     finally:
                         worker.close()
             finally:
                 if context is not None:
-                    with suppress(ApiRefusedError, ApiUnreachableError):
+                    with _may_be_left(f"config map '{name}'", launch):
                         connection.api.delete_config_map(name)
 
     def _described(
@@ -323,7 +323,8 @@ def _create(connection: Connection, body: dict[str, Any]) -> Pod:
     It was made by an orchestrator that is gone, for the very attempt that is begun again here.
     """
     what = f"create pod '{body['metadata']['name']}' in namespace '{connection.api.namespace}'"
-    deadline = time.monotonic() + _GOING_S
+    grace_s = body["spec"]["terminationGracePeriodSeconds"]
+    deadline = time.monotonic() + grace_s + _GOING_S
     with explained(what, "Mend the client's settings, or the orchestrator's rights."):
         while True:
             try:
@@ -356,16 +357,33 @@ def _takeover(connection: Connection, body: dict[str, Any]) -> Pod | None:
     is_ours = theirs.get(STARTED_BY_LABEL) == ours[STARTED_BY_LABEL]
     if is_same and not is_ours and found.status.phase in ("Pending", "Running"):
         return found
-    connection.api.delete_pod(found.metadata.name, found.metadata.uid, 0)
+    # In its own time: without grace its name would be free while its node still runs it.
+    connection.api.delete_pod(found.metadata.name, found.metadata.uid, None)
     return None
 
 
-def _end(connection: Connection, worker: PodWorker, pod: Pod) -> None:
+def _end(connection: Connection, worker: PodWorker, pod: Pod, launch: WorkerLaunch) -> None:
     """See that nothing of a worker runs any more, and remove its pod."""
     with suppress(WorkerNotStartedError):  # it has been said why
         worker.stop()
-    with suppress(ApiRefusedError, ApiUnreachableError):
+    with _may_be_left(worker.place, launch):
         connection.api.delete_pod(pod.metadata.name, pod.metadata.uid, 0)
+
+
+@contextmanager
+def _may_be_left(what: str, launch: WorkerLaunch) -> Iterator[None]:
+    """Warn of something that we may not delete; the outcome of the worker is another matter."""
+    try:
+        yield
+    except ApiUnreachableError:
+        pass
+    except ApiRefusedError as error:
+        if launch.step_context is not None:
+            launch.step_context.log.warning(
+                f"Cannot delete {what}: the Kubernetes API refuses it ({error.code}): {error}. "
+                "Give the orchestrator's service account the right, and remove what is left with "
+                "`kedro pipes k8s sweep`."
+            )
 
 
 def _read(given: Any, kind: type[Any], name: str) -> Any:

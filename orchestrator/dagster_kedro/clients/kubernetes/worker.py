@@ -119,8 +119,14 @@ class PodWorker:
         return self._output.messages()
 
     def read_rest(self) -> list[bytes]:
-        """Return what is left; the log is read to its end, which may take a while."""
+        """Return what is left; the log is read to its end, which may take a while.
+
+        Raises:
+            WorkerNotStartedError: We may not read it.
+        """
         self._output.join(_LAST_WORDS_S)
+        if self._log_refusal is not None:  # it has ended before `poll` could say so
+            raise self._refused(self._log_refusal)
         return self._output.messages()
 
     def read_output(self) -> list[OutputLine]:
@@ -233,9 +239,7 @@ class PodWorker:
         watch = self._connection.watch
         refusal = watch.refusal or self._log_refusal
         if refusal is not None:
-            raise WorkerNotStartedError(
-                f"Cannot follow {self.place}: the Kubernetes API refuses it: {refusal}. {_RIGHTS}"
-            )
+            raise self._refused(refusal)
         if watch.trouble is not None:
             since, words = watch.trouble
             if time.monotonic() - since > self._patience_s:
@@ -244,6 +248,11 @@ class PodWorker:
                     lost=f"is out of reach: the Kubernetes API does not answer ({words})"
                 )
         return None
+
+    def _refused(self, words: str) -> WorkerNotStartedError:
+        return WorkerNotStartedError(
+            f"Cannot follow {self.place}: the Kubernetes API refuses it: {words}. {_RIGHTS}"
+        )
 
     def _has_started(self, timeout_s: float) -> bool:
         """Wait until there is a log, or will be none."""
