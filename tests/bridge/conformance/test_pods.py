@@ -460,7 +460,7 @@ def test_taken_over(bridge):
 
 def test_put_out_before_another(bridge):
     """A pod that has the name and does something else ends in its own time before another begins."""
-    client = bridge.adapter.client(bridge.token, lease_s=60.0)
+    client = bridge.adapter.client(bridge.token, lease_s=60.0, grace_s=20.0)
     told = bridge.folder / "told"
     script = (
         f"echo begun >> {told}; trap 'sleep 2; echo ended >> {told}; exit' TERM; sleep 60 & wait"
