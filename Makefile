@@ -101,7 +101,7 @@ test-oldest: environments ## Test the oldest supported Kedro
 	@$(MATRIX) --only kedro-0.19.15
 
 test-matrix: environments ## Test with other versions of Kedro, Dagster and Python, and write the table; ROWS='NAME ...' for some
-	@$(MATRIX) --write docs/reference/supported-versions.md $(addprefix --only ,$(ROWS))
+	@$(MATRIX) --cores auto --write docs/reference/supported-versions.md $(addprefix --only ,$(ROWS))
 
 test-dask: .venv/dask/.ready ## Test Dagster's Dask executor, in an environment of its own
 	.venv/dask/bin/python -m pytest tests/orchestrator/test_executors.py -m dask $(PYTEST_FLAGS)

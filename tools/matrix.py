@@ -4,7 +4,7 @@ Each row gets environments of its own in .venv/matrix/ROW for what it names; for
 does not, that of `make environments` is taken. Everything that a suite prints is in
 .build/matrix/ROW.log.
 
-Usage: .venv/dagster/bin/python tools/matrix.py [--only ROW ...] [--wheel FILE] [--write PAGE]
+Usage: .venv/dagster/bin/python tools/matrix.py [--only ROW ...] [--wheel FILE] [--cores N] [--write PAGE]
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def main() -> int:
         if interpreter is None:
             print(f"not run, for there is no python{row.python} on PATH", flush=True)
             continue
-        done = run(name, row, interpreter, options.wheel)
+        done = run(name, row, interpreter, wheel=options.wheel, cores=options.cores)
         print(done.result, flush=True)
         failed = failed or not done.passed
         day = dt.datetime.now(tz=dt.timezone.utc).date()
@@ -101,11 +101,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--wheel", type=Path, metavar="FILE", help="what is tested; default: this checkout"
     )
+    parser.add_argument(
+        "--cores", default="0", metavar="N", help="tests at a time, or `auto`; default: one"
+    )
     parser.add_argument("--write", type=Path, metavar="PAGE", help="that has the table")
     return parser.parse_args()
 
 
-def run(name: str, row: Row, interpreter: Path, wheel: Path | None) -> Done:
+def run(name: str, row: Row, interpreter: Path, *, wheel: Path | None, cores: str) -> Done:
     """Make what a row needs, and run its suites."""
     log = ROOT / f".build/matrix/{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +121,7 @@ def run(name: str, row: Row, interpreter: Path, wheel: Path | None) -> Done:
         ]
         if None in pythons:
             return Done(wanted(row), f"cannot be installed: {log.relative_to(ROOT)}", passed=False)
-        results = [call(out, *each) for each in suites(row, *pythons)]
+        results = [call(out, *each) for each in suites(row, *pythons, cores=cores)]
     kedro, dagster = pythons
     versions = version_of(kedro, "kedro"), version_of(dagster, "dagster"), version_of(interpreter)
     said = log.read_text()
@@ -162,14 +165,15 @@ def constrained(side: str, version: str) -> Iterator[str]:
         yield from (f"dagster-{each}==0.{int(minor) + 16}.{patch}" for each in LIBRARIES)
 
 
-def suites(row: Row, kedro: Path, dagster: Path) -> Iterator[list[str | Path]]:
+def suites(row: Row, kedro: Path, dagster: Path, *, cores: str) -> Iterator[list[str | Path]]:
     """Yield the commands that test a row."""
+    flags = ["-q", "-n", cores, "--dist", "loadfile"]
     if row.kedro is not None:
         which = "not slow" if row.kedro == NEWEST else "not newest"
-        yield [kedro, "-m", "pytest", "-q", "tests/kedro_side", "-m", which]
+        yield [kedro, "-m", "pytest", *flags, "tests/kedro_side", "-m", which]
     if row.dagster is not None:
         folders = ["tests/manifest", "tests/orchestrator"]
-        yield [dagster, "-m", "pytest", "-q", *folders, "-m", "not slow and not dask"]
+        yield [dagster, "-m", "pytest", *flags, *folders, "-m", "not slow and not dask"]
     yield [dagster, "-m", "pytest", "-q", *BRIDGE, "--kedro-python", kedro]
 
 
