@@ -16,10 +16,7 @@ PAGE = REPOSITORY / "docs/how-to/use-kubernetes.md"
 LARGE = {"text": os.urandom(100_000).hex()}
 """Needs a config map, however well it is packed."""
 
-pytestmark = [
-    pytest.mark.k8s,
-    pytest.mark.skipif("TESTS_ON_CLUSTER" not in os.environ, reason="needs a real cluster: --k8s"),
-]
+pytestmark = pytest.mark.k8s
 
 
 def rights():
