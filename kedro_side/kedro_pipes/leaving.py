@@ -20,6 +20,8 @@ from typing import Any
 TEARDOWN = "KEDRO_PIPES_TEARDOWN"
 """Set to 1 to have the interpreter taken down as ever, for a library that needs that."""
 _STANDARD = 2
+_TOOLS = 6
+"""As many may watch a process by `sys.monitoring`."""
 _DESCRIPTORS = Path("/dev/fd")
 
 
@@ -32,12 +34,21 @@ def leave(code: int) -> int:
         written yet or that is to be removed, and where an output cannot be flushed, for which the
         interpreter has an exit code of its own.
     """
-    if os.environ.get(TEARDOWN) == "1" or sys.getprofile() or sys.gettrace():
+    if os.environ.get(TEARDOWN) == "1" or _is_watched():
         return code
     run_ends()
     if not _writes_files() and flush_streams():
         os._exit(code)
     return code
+
+
+def _is_watched() -> bool:
+    """Tell whether a profiler, a debugger or a measure of coverage is at work."""
+    if sys.getprofile() or sys.gettrace():
+        return True
+    # Where they register since Python 3.12, by small numbers.
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and any(map(monitoring.get_tool, range(_TOOLS)))
 
 
 def run_ends(besides: Callable[[], None] = lambda: None) -> None:
