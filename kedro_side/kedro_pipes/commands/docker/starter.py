@@ -10,12 +10,15 @@ import re
 import secrets
 import sys
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 from kedro_manifest.errors import KedroPipesError
 from kedro_manifest.model import Manifest
+
+if TYPE_CHECKING:  # Python 3.10 has it elsewhere
+    from importlib.resources.abc import Traversable
 
 _STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
