@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import click
 from kedro_manifest.findings import Finding
 
 from kedro_pipes.commands.check_view import count_errors
-from kedro_pipes.commands.project import STDOUT, write_text
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from kedro_pipes.commands.project import STDOUT, Command, write_text
 
 
 def verdict_options(command: Command) -> Command:
